@@ -1,0 +1,108 @@
+//! Modules and the filters made of them.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use crate::{GuestLimits, Name};
+
+/// A WebAssembly module and where its bytes come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Name in the configuration.
+    pub name: Name,
+    /// Where the bytes come from.
+    pub source: ModuleSource,
+}
+
+/// Where the bytes of a module come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleSource {
+    /// A file, absolute or already resolved against the folder of the configuration file.
+    File(PathBuf),
+}
+
+/// One configured use of a module as a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Name in the configuration; the `plugin_name` property and the log prefix.
+    pub name: Name,
+    /// The module it runs.
+    pub module: Name,
+    /// Names the shared-data and queue space. Default: the filter's name.
+    pub vm_id: Name,
+    /// Selects the plugin inside a module that holds several (C++ SDK). Default: empty.
+    pub root_id: Name,
+    /// Bytes behind `proxy_on_vm_start`.
+    pub vm_configuration: Bytes,
+    /// Bytes behind `proxy_on_configure`: JSON text of a mapping, or the bare text of a string.
+    pub configuration: Bytes,
+    /// Variables that the guest sees through WASI, in the order of the file.
+    pub environment: Vec<(String, String)>,
+    /// What shares a VM.
+    pub isolation: Isolation,
+    /// What it may use.
+    pub limits: GuestLimits,
+    /// What a request meets when the plugin has failed.
+    pub on_failure: OnFailure,
+    /// Whether imports that the host does not know are refused.
+    pub strictness: Strictness,
+    /// Whose rules it is written for.
+    pub dialect: Dialect,
+    /// Keep the value 1 of a headers callback as "stop, but go on with the body" (Envoy's
+    /// `allow_on_headers_stop_iteration`). `None`: as the dialect has it.
+    pub headers_stop_iteration: Option<bool>,
+}
+
+/// A filter in a chain, with the configuration that it has there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FilterUse {
+    /// The filter.
+    pub filter: Name,
+    /// A route's own configuration; `None`: the filter's.
+    pub configuration: Option<Bytes>,
+}
+
+/// What shares one VM, per worker (`policy.md`, isolation and VM identity).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// All filters with equal module bytes, `vm_id` and VM configuration: what Envoy does.
+    Module,
+    /// One filter of the configuration, with a root context for each route override.
+    #[default]
+    Plugin,
+}
+
+/// What a request meets when its plugin has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The failing request gets 503, the VM is replaced, later requests go on with the new one.
+    #[default]
+    Reload,
+    /// Requests get 503 until the configuration changes.
+    Closed,
+    /// The failing request goes on without the filter, and so do later ones.
+    Open,
+}
+
+/// Whether imports unknown to the host are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// An unknown function import becomes a stub that answers `Unimplemented`, with a warning.
+    #[default]
+    Tolerant,
+    /// An unknown import refuses the module, as Envoy does.
+    Strict,
+}
+
+/// Whose rules a plugin is written for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// By the module's ABI marker and imports.
+    #[default]
+    Auto,
+    /// Envoy's.
+    Envoy,
+    /// Higress's.
+    Higress,
+}

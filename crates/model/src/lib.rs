@@ -1,0 +1,25 @@
+//! What the operator wants, as validated and immutable values.
+//!
+//! Everything else in Weir reads these types; only `control` makes them. Invariants: nothing here
+//! reads a file, a socket or a clock; no type here is serializable; every name used in a
+//! [`Site`] is defined in it (the lowering in `control` refuses dangling names).
+
+pub mod cluster;
+pub mod filter;
+pub mod limits;
+pub mod route;
+pub mod site;
+
+pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing};
+pub use filter::{
+    Dialect, Filter, FilterUse, Isolation, Module, ModuleSource, OnFailure, Strictness,
+};
+pub use limits::GuestLimits;
+pub use route::{
+    Action, Forward, HeaderMatch, HeaderTest, HostPattern, PathMatch, Respond, Retries, Route,
+    RouteMatch,
+};
+pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site};
+
+/// A name given by the operator: of a cluster, module, filter or route. Cheap to clone.
+pub type Name = std::sync::Arc<str>;

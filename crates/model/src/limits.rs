@@ -1,0 +1,178 @@
+//! Every limit and every default, each with its unit and its reason.
+
+use std::time::Duration;
+
+/// What one filter may use. Set per filter by `limits:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestLimits {
+    /// Bytes of linear memory of one VM, all its memories together.
+    pub memory_bytes: u64,
+    /// Running time of one guest call.
+    pub call: Duration,
+    /// Wall time that all calls for one request may take together.
+    pub request: Duration,
+    /// Longest start: instantiation to the end of `proxy_on_configure`, as running time.
+    pub start: Duration,
+}
+
+impl Default for GuestLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: GUEST_MEMORY_BYTES,
+            call: GUEST_CALL_TIME,
+            request: GUEST_REQUEST_TIME,
+            start: GUEST_START_TIME,
+        }
+    }
+}
+
+/// Bytes of a module file.
+pub const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// Linear memory of one VM. Real plugins of 5 to 7 MB grow to 128 MiB while they configure
+/// themselves, so the default leaves room for that and no more than twice that.
+pub const GUEST_MEMORY_BYTES: u64 = 256 << 20;
+/// The most that may be configured: what a 32-bit guest can address.
+pub const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
+/// Running time of one call: three orders above a typical call, far below what a person notices.
+pub const GUEST_CALL_TIME: Duration = Duration::from_millis(100);
+/// Wall time of all guest calls of one request.
+pub const GUEST_REQUEST_TIME: Duration = Duration::from_secs(1);
+/// Running time of a start: Go plugins with large tables take seconds.
+pub const GUEST_START_TIME: Duration = Duration::from_secs(30);
+/// The longest time limit that may be configured for a guest.
+pub const GUEST_TIME_MAX: Duration = Duration::from_mins(5);
+/// Stack of a guest. Deep recursion traps the guest, never the host.
+pub const GUEST_STACK_BYTES: usize = 1 << 20;
+/// Stack of a worker thread: a guest's stack, and room for the host's calls on top of it.
+pub const WORKER_STACK_BYTES: usize = 8 << 20;
+/// Elements of one table, all tables of one VM.
+pub const GUEST_TABLE_ELEMENTS: usize = 1_000_000;
+
+/// A pairs buffer handed over by a guest (as Envoy).
+pub const PAIRS_BYTES_MAX: usize = 1 << 20;
+/// Pairs in such a buffer (as Envoy).
+pub const PAIRS_MAX: usize = 1024;
+/// Bytes of one `random_get` (as Envoy).
+pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
+/// Parts of one write of a guest to its output: what systems allow a `writev`.
+pub const WRITE_PARTS_MAX: u32 = 1024;
+/// Bytes of one log line of a guest; the rest is cut.
+pub const GUEST_LOG_BYTES_MAX: usize = 16 << 10;
+/// Callouts in flight of one root context; a further one fails at once.
+pub const CALLOUTS_MAX: usize = 1024;
+/// Body of a callout's response (as Envoy's async client).
+pub const CALLOUT_BODY_BYTES_MAX: usize = 32 << 20;
+/// Bytes that a foreign function takes or gives: `compress` and `uncompress` of one large body.
+pub const FOREIGN_BYTES_MAX: usize = 32 << 20;
+/// Bytes of source text of one CEL expression: conditions are lines, not programs.
+pub const EXPRESSION_BYTES_MAX: usize = 16 << 10;
+/// Brackets inside brackets of one CEL expression, so that parsing needs less than half a megabyte
+/// of stack even in a debug build. Long chains of operators and conditions are no nesting.
+pub const EXPRESSION_NESTING_MAX: usize = 32;
+/// Depth of one CEL expression when evaluated: sums and members in a row count, too.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Live CEL expressions of one root context.
+pub const EXPRESSIONS_MAX: usize = 4096;
+/// Metrics that the plugins of one process may define together.
+pub const GUEST_METRICS_MAX: usize = 10_000;
+/// Bytes of a metric's name: Istio and Higress write their tags into it.
+pub const GUEST_METRIC_NAME_BYTES_MAX: usize = 4 << 10;
+/// Bytes that the shared data of one VM id may hold, keys and values.
+pub const SHARED_DATA_BYTES_MAX: usize = 64 << 20;
+/// Bytes that one shared queue may hold.
+pub const SHARED_QUEUE_BYTES_MAX: usize = 16 << 20;
+/// Shared queues that one VM id may register: plugins use a handful.
+pub const SHARED_QUEUES_MAX: usize = 1024;
+/// Bytes of properties that filters may set on one stream.
+pub const STREAM_PROPERTIES_BYTES_MAX: usize = 1 << 20;
+
+/// Body bytes that a filter may make the gateway hold, per direction of one exchange (as Envoy's
+/// `per_connection_buffer_limit_bytes`).
+pub const BODY_BUFFER_BYTES: usize = 1 << 20;
+/// The most that may be configured.
+pub const BODY_BUFFER_BYTES_MAX: usize = 1 << 30;
+/// Bytes of a request head, line and headers; above it the answer is 431 (as Envoy: 60 KiB).
+pub const REQUEST_HEAD_BYTES: usize = 60 << 10;
+/// Headers in one request (as Envoy).
+pub const HEADERS_MAX: usize = 100;
+/// Bytes of one line between the chunks of a body: size with extensions, or a trailer (as the codec
+/// has it for both together).
+pub const CHUNK_LINE_BYTES: usize = 16 << 10;
+/// Bytes in flight towards a slow peer before its sender is paused.
+pub const STREAM_WINDOW_BYTES: usize = 64 << 10;
+
+/// From the last byte of the request to the end of the response (as Envoy's route timeout).
+pub const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Without a byte in either direction on an exchange (as Envoy's stream idle timeout).
+pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+/// A client connection without a request (as Envoy: one hour).
+pub const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_hours(1);
+/// From the first byte of a request head to its end: slow-loris protection.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// TCP connect to an endpoint (as Envoy's default).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// An idle upstream connection is kept this long.
+pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// From SIGTERM until connections still open are closed.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// From the end of a worker's last connection until plugins that asked for time are ended anyway.
+pub const ROOT_END_TIME: Duration = Duration::from_secs(1);
+/// How often DNS names of endpoints are resolved again (as Envoy).
+pub const DNS_REFRESH: Duration = Duration::from_secs(5);
+/// Connections of one listener, all workers together.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Bytes of a response head of an upstream (as Envoy).
+pub const RESPONSE_HEAD_BYTES: usize = 60 << 10;
+/// The most that is read from an upstream at once. A response of 64 KiB and its head come in one
+/// read and leave in one write; the codec grows its buffer to this only where traffic fills it.
+pub const UPSTREAM_READ_BYTES: usize = 256 << 10;
+/// Connections to one cluster, per worker.
+pub const UPSTREAM_CONNECTIONS_MAX: usize = 4096;
+/// Requests that wait for a connection to one cluster, per worker.
+pub const UPSTREAM_PENDING_MAX: usize = 4096;
+/// Retries of one request.
+pub const RETRIES_MAX: u32 = 10;
+/// A request body up to this size is kept so that the request can be sent again.
+pub const REPLAY_BODY_BYTES: usize = 64 << 10;
+
+/// Bytes of a configuration file: thousands of routes are well below it.
+pub const CONFIG_BYTES_MAX: usize = 8 << 20;
+/// Nesting of a configuration file; the deepest section needs eight levels, the rest is for the
+/// configuration of filters.
+pub const CONFIG_DEPTH_MAX: usize = 64;
+/// Values of a configuration file, aliases counted as what they stand for.
+pub const CONFIG_NODES_MAX: usize = 1_000_000;
+/// Problems of one file that are listed; further ones are counted.
+pub const CONFIG_PROBLEMS_MAX: usize = 200;
+/// Characters of a name of a cluster, module, filter, listener or route.
+pub const NAME_CHARS_MAX: usize = 255;
+/// Worker threads that may be configured.
+pub const WORKERS_MAX: usize = 1024;
+
+/// Connections that the kernel holds for a worker that has not accepted them yet, per listener.
+pub const LISTEN_BACKLOG: u32 = 4096;
+/// A client connection that waits this long for its next request gives its buffers back.
+pub const CONNECTION_PARK_AFTER: Duration = Duration::from_secs(5);
+/// How long a closing connection swallows what the client still sends, so that the client reads
+/// the answer before it sees a reset (RFC 9112 §9.6; as Envoy's `delayed_close_timeout`).
+pub const LINGER_TIME: Duration = Duration::from_secs(1);
+/// Bytes swallowed by a closing connection at most.
+pub const LINGER_BYTES: usize = 256 << 10;
+/// Longest pause of a listener whose accepts fail (no free descriptor).
+pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Threads for blocking work (files, DNS) of one worker.
+pub const BLOCKING_THREADS_MAX: usize = 4;
+/// Bytes of access log that a worker gathers before they go to the writer.
+pub const LOG_CHUNK_BYTES: usize = 8 << 10;
+/// An access log line waits this long for company at most.
+pub const LOG_FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+/// Chunks of access log between all workers and the writer; when it is full, lines are dropped
+/// and counted.
+pub const LOG_QUEUE_CHUNKS: usize = 256;
+/// How long a drain waits for the reader of the access log.
+pub const LOG_CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// Connections to the admin address at once; a further one waits.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Longest exchange on the admin address, from accept to the end of the answer.
+pub const ADMIN_EXCHANGE_TIME: Duration = Duration::from_secs(10);
