@@ -1,0 +1,153 @@
+//! Which answer a request gets.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::Full;
+
+use super::{Observe, guard, site};
+
+const PAGE: &str = include_str!("page.html");
+
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The page's script and style are part of the page, which holds no text of others.
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /stats.json /config \
+                        and POST /log?level=debug\n";
+
+/// The answer's kind and text.
+struct Answer {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+}
+
+impl Answer {
+    fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            content_type,
+            body: body.into(),
+        }
+    }
+
+    fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self::new(StatusCode::OK, content_type, body)
+    }
+
+    fn json(value: &serde_json::Value) -> Self {
+        Self::ok(JSON, format!("{value:#}\n"))
+    }
+}
+
+/// Answers one request; its body, if any, is not read.
+pub(super) fn answer(request: &Parts, observe: &dyn Observe) -> Response<Full<Bytes>> {
+    let path = request.uri.path();
+    let allowed = if path == "/log" { "POST" } else { "GET, HEAD" };
+    let answer = match guard::check(request) {
+        // Probes come under any name, and learn nothing.
+        Err(_) if matches!(path, "/healthz" | "/readyz") => look(path, observe),
+        Err(text) => Answer::new(StatusCode::FORBIDDEN, TEXT, text),
+        Ok(()) => match (&request.method, path) {
+            (&Method::POST, "/log") => set_log(request.uri.query(), observe),
+            (_, "/log") => refuse_method(allowed),
+            (&Method::GET | &Method::HEAD, _) => look(path, observe),
+            _ => refuse_method(allowed),
+        },
+    };
+    respond(answer, allowed)
+}
+
+fn look(path: &str, observe: &dyn Observe) -> Answer {
+    match path {
+        "/" => Answer::ok(HTML, PAGE),
+        "/healthz" => Answer::ok(TEXT, "ok\n"),
+        "/readyz" if observe.is_ready() => Answer::ok(TEXT, "ready\n"),
+        "/readyz" => Answer::new(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
+        "/metrics" => Answer::ok(METRICS, observe.metrics()),
+        "/stats.json" => Answer::json(&observe.stats()),
+        "/config" => Answer::json(&site::describe(&observe.site())),
+        _ => Answer::new(StatusCode::NOT_FOUND, TEXT, OVERVIEW),
+    }
+}
+
+fn refuse_method(allowed: &'static str) -> Answer {
+    Answer::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        TEXT,
+        format!("allowed here: {allowed}\n"),
+    )
+}
+
+fn set_log(query: Option<&str>, observe: &dyn Observe) -> Answer {
+    let level = query
+        .unwrap_or_default()
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("level="))
+        .map(decoded);
+    let Some(level) = level.filter(|level| !level.is_empty()) else {
+        let text = "expected ?level=LEVEL, such as POST /log?level=debug\n";
+        return Answer::new(StatusCode::BAD_REQUEST, TEXT, text);
+    };
+    match observe.set_log(&level) {
+        Ok(()) => {
+            tracing::info!(level, "the log level was set on the admin address");
+            Answer::ok(TEXT, format!("logging {level}\n"))
+        }
+        Err(reason) => Answer::new(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
+    }
+}
+
+/// A query's value without percent signs. Filters are ASCII: other bytes make it no filter.
+fn decoded(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once('%') {
+        text.push_str(before);
+        let byte = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match byte {
+            Some(byte) if byte.is_ascii() => {
+                text.push(char::from(byte));
+                rest = &after[2..];
+            }
+            _ => {
+                text.push('%');
+                rest = after;
+            }
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+fn respond(answer: Answer, allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(answer.content_type),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
+    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    response
+}

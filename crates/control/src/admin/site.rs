@@ -1,0 +1,182 @@
+//! The configuration as JSON for operators, without secrets.
+//!
+//! Invariant: no value that an operator may have meant to be secret is shown: configurations and
+//! bodies by their size, environment, headers and metadata by their names.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use weir_model::{
+    Action, Cluster, EndpointHost, Filter, FilterUse, HeaderTest, HostPattern, Listener,
+    ModuleSource, PathMatch, Route, RouteMatch, Site,
+};
+
+const MASK: &str = "***";
+
+/// The whole configuration.
+pub(super) fn describe(site: &Site) -> Value {
+    let modules = site.modules.values().map(|module| match &module.source {
+        ModuleSource::File(path) => (
+            module.name.to_string(),
+            json!({ "file": path.to_string_lossy() }),
+        ),
+    });
+    let clusters = site
+        .clusters
+        .values()
+        .map(|one| (one.name.to_string(), cluster(one)));
+    let filters = site
+        .filters
+        .values()
+        .map(|one| (one.name.to_string(), filter(one)));
+    json!({
+        "listeners": site.listeners.iter().map(listener).collect::<Vec<_>>(),
+        "clusters": clusters.collect::<Map<_, _>>(),
+        "modules": modules.collect::<Map<_, _>>(),
+        "filters": filters.collect::<Map<_, _>>(),
+        "background": uses(&site.background),
+        "admin": site.admin.as_ref().map(|admin| admin.address.to_string()),
+        "workers": site.workers,
+        "drain_timeout": seconds(site.drain_timeout),
+        "node": {
+            "id": site.node.id,
+            "cluster": site.node.cluster,
+            "metadata": masked(site.node.metadata.keys()),
+        },
+    })
+}
+
+fn listener(listener: &Listener) -> Value {
+    json!({
+        "name": &*listener.name,
+        "address": listener.address.to_string(),
+        "routes": listener.routes.iter().map(route).collect::<Vec<_>>(),
+        "access_log": format!("{:?}", listener.access_log).to_lowercase(),
+        "log_filters": uses(&listener.log_filters),
+        "body_buffer_bytes": listener.body_buffer_bytes,
+        "max_connections": listener.max_connections,
+    })
+}
+
+fn route(route: &Route) -> Value {
+    let mut shown = json!({
+        "name": &*route.name,
+        "match": matches(&route.matches),
+        "filters": uses(&route.filters),
+    });
+    let (name, action) = match &route.action {
+        Action::Forward(forward) => (
+            "forward",
+            json!({
+                "cluster": &*forward.cluster,
+                "timeout": forward.timeout.map(seconds),
+                "idle_timeout": forward.idle_timeout.map(seconds),
+                "retries": forward.retries.attempts,
+            }),
+        ),
+        Action::Respond(respond) => (
+            "respond",
+            json!({
+                "status": respond.status,
+                "headers": masked(respond.headers.iter().map(|(name, _)| name)),
+                "body": size(&respond.body),
+            }),
+        ),
+        Action::Echo => ("echo", json!(true)),
+    };
+    shown[name] = action;
+    shown
+}
+
+fn matches(matches: &RouteMatch) -> Value {
+    let mut shown = Map::new();
+    match &matches.path {
+        PathMatch::Any => {}
+        PathMatch::Exact(path) => drop(shown.insert("path".to_owned(), json!(path))),
+        PathMatch::Prefix(prefix) => drop(shown.insert("path_prefix".to_owned(), json!(prefix))),
+    }
+    if !matches.hosts.is_empty() {
+        let hosts = matches.hosts.iter().map(|host| match host {
+            HostPattern::Exact(host) => host.clone(),
+            HostPattern::Suffix(suffix) => format!("*{suffix}"),
+        });
+        shown.insert("hosts".to_owned(), hosts.collect());
+    }
+    if !matches.methods.is_empty() {
+        shown.insert("methods".to_owned(), json!(matches.methods));
+    }
+    if !matches.headers.is_empty() {
+        let headers = matches.headers.iter().map(|header| {
+            let test = match header.test {
+                HeaderTest::Present => json!("present"),
+                HeaderTest::Absent => json!("absent"),
+                HeaderTest::Exact(_) => json!({ "exact": MASK }),
+                HeaderTest::Prefix(_) => json!({ "prefix": MASK }),
+            };
+            json!({ "name": header.name, "test": test })
+        });
+        shown.insert("headers".to_owned(), headers.collect());
+    }
+    Value::Object(shown)
+}
+
+fn cluster(cluster: &Cluster) -> Value {
+    let endpoints = cluster
+        .endpoints
+        .iter()
+        .map(|endpoint| match &endpoint.host {
+            EndpointHost::Ip(ip) => std::net::SocketAddr::new(*ip, endpoint.port).to_string(),
+            EndpointHost::Dns(name) => format!("{name}:{}", endpoint.port),
+        });
+    json!({
+        "endpoints": endpoints.collect::<Vec<_>>(),
+        "load_balancing": format!("{:?}", cluster.load_balancing),
+        "connect_timeout": seconds(cluster.connect_timeout),
+        "idle_timeout": seconds(cluster.idle_timeout),
+        "max_connections": cluster.max_connections,
+        "ejection": cluster.ejection.map(|ejection| ejection.consecutive_failures),
+    })
+}
+
+fn filter(filter: &Filter) -> Value {
+    json!({
+        "module": &*filter.module,
+        "vm_id": &*filter.vm_id,
+        "root_id": &*filter.root_id,
+        "vm_configuration": size(&filter.vm_configuration),
+        "configuration": size(&filter.configuration),
+        "environment": masked(filter.environment.iter().map(|(name, _)| name)),
+        "isolation": format!("{:?}", filter.isolation),
+        "on_failure": format!("{:?}", filter.on_failure),
+        "strictness": format!("{:?}", filter.strictness),
+        "dialect": format!("{:?}", filter.dialect),
+        "limits": {
+            "memory_bytes": filter.limits.memory_bytes,
+            "call": seconds(filter.limits.call),
+            "request": seconds(filter.limits.request),
+            "start": seconds(filter.limits.start),
+        },
+    })
+}
+
+/// Filters of a chain; a configuration of the route's own by its size.
+fn uses(uses: &[FilterUse]) -> Value {
+    let shown = uses.iter().map(|one| match &one.configuration {
+        None => json!(&*one.filter),
+        Some(configuration) => json!({ "use": &*one.filter, "configuration": size(configuration) }),
+    });
+    shown.collect()
+}
+
+fn masked<'n>(names: impl Iterator<Item = &'n String>) -> Value {
+    Value::Object(names.map(|name| (name.clone(), json!(MASK))).collect())
+}
+
+fn size(bytes: &Bytes) -> String {
+    format!("({} bytes)", bytes.len())
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}

@@ -1,0 +1,17 @@
+//! The configuration file: each section and key, defined once.
+//!
+//! The doc comment of a key is its line in the schema and in `docs/configuration.md`.
+
+pub(crate) mod cluster;
+pub(crate) mod filter;
+pub(crate) mod listener;
+pub(crate) mod route;
+pub(crate) mod site;
+
+pub(crate) use cluster::{ClusterText, EjectionText};
+pub(crate) use filter::{FilterText, FilterUseText, LimitsText, ModuleText};
+pub(crate) use listener::ListenerText;
+pub(crate) use route::{
+    ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,
+};
+pub(crate) use site::{Manager, NodeText, SiteText};

@@ -1,0 +1,110 @@
+//! Modules, filters and their uses.
+
+use weir_model::{Dialect, Isolation, OnFailure, limits};
+
+use crate::shape::Placed;
+use crate::shape::basic::choices;
+use crate::shape::named::{Filters, Modules, Pairs, Referred};
+use crate::shape::payload::Payload;
+use crate::shape::quantity::{Size, Time};
+use crate::shape::section::section;
+use crate::shape::text::{FilePath, Loose, Text, VariableName};
+
+/// [`limits::GUEST_TIME_MAX`] in milliseconds.
+const GUEST_TIME_MAX_MS: u64 = limits::GUEST_TIME_MAX.as_secs() * 1000;
+
+section! {
+    /// A WebAssembly module and where its bytes come from.
+    struct ModuleText = "module" {
+        /// A file; a relative path starts at the folder of the configuration file.
+        file: Placed<FilePath>;
+    }
+    later {
+        "http" => "modules from HTTP servers",
+        "oci" => "modules from OCI registries",
+        "sha256" => "pinned module digests",
+    }
+}
+
+section! {
+    /// One configured use of a module as a plugin.
+    struct FilterText = "filter" {
+        /// The module it runs.
+        module: Referred<Modules>;
+        /// Names the space of shared data and queues. Left out: the filter's name.
+        vm_id: Option<Text> = None;
+        /// Selects the plugin inside a module that holds several.
+        root_id: Text = Text::default();
+        /// What the plugin reads in `proxy_on_configure`: a text as it is, anything else as
+        /// JSON.
+        configuration: Payload = Payload(None);
+        /// What the plugin reads in `proxy_on_vm_start`, in the same way.
+        vm_configuration: Payload = Payload(None);
+        /// Environment variables that the plugin sees through WASI.
+        environment: Pairs<VariableName, Loose> = Pairs(Vec::new());
+        /// What shares a virtual machine, per worker: all filters with the same module, `vm_id`
+        /// and VM configuration (as Envoy), or this filter alone.
+        isolation: Isolation = Isolation::default();
+        /// What it may use.
+        limits: Option<LimitsText> = None;
+        /// What requests meet after a crash: a fresh VM, 503, or no filter.
+        on_failure: OnFailure = OnFailure::default();
+        /// Whether imports that the gateway does not know are refused, as Envoy does. Otherwise
+        /// they answer "unimplemented", with a warning.
+        strict_imports: bool = false;
+        /// Whose rules the plugin is written for; `auto` tells by its ABI marker and imports.
+        dialect: Dialect = Dialect::default();
+        /// Keep the action 1 of a headers callback as "stop, but go on with the body", as
+        /// Envoy's setting of this name. Left out: as the dialect has it.
+        allow_on_headers_stop_iteration: Option<bool> = None;
+    }
+    later {
+        "grants" => "grants of maps, hosts and functions",
+        "sees" => "rules for what a plugin sees",
+    }
+}
+
+section! {
+    /// What one filter may use.
+    struct LimitsText = "limits" {
+        /// Linear memory of one VM, all its memories together.
+        memory: Size<65536, { limits::GUEST_MEMORY_BYTES_MAX }> = Size(limits::GUEST_MEMORY_BYTES);
+        /// Running time of one call.
+        time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_CALL_TIME);
+        /// Wall time of all calls for one request.
+        request_time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_REQUEST_TIME);
+        /// Running time of a start, up to the end of `proxy_on_configure`.
+        start_time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_START_TIME);
+    }
+    later {
+        "requests_per_vm" => "recycling of virtual machines",
+    }
+}
+
+section! {
+    /// A filter in a chain. A bare name is the filter.
+    struct FilterUseText = "filter use" {
+        /// The filter.
+        r#use: Referred<Filters>;
+        /// Configuration in place of the filter's own. Left out: the filter's own.
+        configuration: Payload = Payload(None);
+    }
+    short "use";
+}
+
+choices! {
+    Isolation: "isolation" { "module" => Self::Module, "plugin" => Self::Plugin }
+    later { "configuration", "request", "process" }
+}
+
+choices! {
+    OnFailure: "failure policy" {
+        "reload" => Self::Reload,
+        "closed" => Self::Closed,
+        "open" => Self::Open,
+    }
+}
+
+choices! {
+    Dialect: "dialect" { "auto" => Self::Auto, "envoy" => Self::Envoy, "higress" => Self::Higress }
+}

@@ -1,0 +1,204 @@
+//! From what the file says to what the operator wants: values of `weir_model`.
+//!
+//! What concerns one value alone was checked when it was read; here stand the checks that need
+//! several values or the file system. Invariant: a site is only handed out if nothing was wrong.
+
+mod chain;
+mod listener;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use weir_model::{
+    Admin, Cluster, Ejection, Filter, GuestLimits, Module, ModuleSource, Name, Node, Site,
+    Strictness,
+};
+
+use crate::file::{
+    ClusterText, EjectionText, FilterText, LimitsText, Manager, ModuleText, NodeText, SiteText,
+};
+use crate::problem::Refusal;
+use crate::shape::basic::Switch;
+use crate::shape::text::FilePath;
+use crate::shape::{Placed, Reader};
+
+use chain::{lowered_bytes, lowered_uses};
+use listener::lowered_listeners;
+
+/// Makes the site of a file in a folder.
+pub(crate) fn lowered(
+    Placed { value: site, place }: Placed<SiteText>,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> Site {
+    // The file is the only owner there is.
+    let Manager::File = site.managed_by;
+    let is_idle = site.listeners.0.is_empty() && site.background.0.is_empty();
+    // What was refused may have been what is to be served.
+    if is_idle && reader.errors.count() == 0 {
+        let expected = "at least one entry under listeners or background";
+        reader.refuse_at(&place, Refusal::new("nothing to serve", "", expected));
+    }
+    let admin = site.admin.map(|admin| admin.address);
+    let listeners = lowered_listeners(site.listeners.0, admin.as_ref(), reader);
+    let named = |(key, module): (crate::shape::named::Defined<_>, ModuleText)| {
+        (
+            key.name.clone(),
+            lowered_module(key.name, &module, folder, reader),
+        )
+    };
+    let modules = site.modules.0.into_iter().map(named).collect();
+    Site {
+        listeners,
+        clusters: by_name(site.clusters.0, |key| key.name.clone(), lowered_cluster),
+        modules,
+        filters: by_name(site.filters.0, |key| key.name.clone(), lowered_filter),
+        background: lowered_uses(site.background.0),
+        admin: admin.map(|address| Admin {
+            address: address.value.0,
+        }),
+        workers: site.workers.0,
+        drain_timeout: site.drain_timeout.0,
+        node: site.node.map(lowered_node).unwrap_or_default(),
+    }
+}
+
+fn by_name<K, V, T>(
+    pairs: Vec<(K, V)>,
+    name: impl Fn(&K) -> Name,
+    lower: impl Fn(Name, V) -> T,
+) -> BTreeMap<Name, T> {
+    pairs
+        .into_iter()
+        .map(|(key, value)| {
+            let name = name(&key);
+            (name.clone(), lower(name, value))
+        })
+        .collect()
+}
+
+fn lowered_module(
+    name: Name,
+    module: &ModuleText,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> Module {
+    let FilePath(written) = &module.file.value;
+    let file = folder.join(written);
+    if let Some(refusal) = refused_file(&file, written) {
+        reader.refuse_at(&module.file.place, refusal);
+    }
+    Module {
+        name,
+        source: ModuleSource::File(file),
+    }
+}
+
+fn refused_file(file: &Path, written: &Path) -> Option<Refusal> {
+    let written = written.display().to_string();
+    let expected = format!("a WebAssembly module at {}", file.display());
+    match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_file() => None,
+        Ok(_) => Some(Refusal::new(
+            format!("\"{written}\" is no file"),
+            &written,
+            expected,
+        )),
+        Err(error) => {
+            let what = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("there is no file \"{written}\""),
+                _ => format!("\"{written}\" cannot be read ({error})"),
+            };
+            Some(Refusal::new(what, &written, expected).suggest(neighbour(file, &written)))
+        }
+    }
+}
+
+/// A file in the same folder with nearly the same name.
+fn neighbour(file: &Path, written: &str) -> Option<String> {
+    const NEIGHBOURS_MAX: usize = 1000;
+    let wanted = file.file_name()?.to_str()?;
+    let folder = match file.parent()? {
+        folder if folder.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .take(NEIGHBOURS_MAX)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| Path::new(name).extension() == Path::new(wanted).extension())
+        .collect();
+    let nearest = crate::problem::nearest(wanted, names.iter().map(String::as_str))?;
+    let suggestion: PathBuf = Path::new(written).with_file_name(nearest);
+    Some(suggestion.display().to_string())
+}
+
+fn lowered_cluster(name: Name, cluster: ClusterText) -> Cluster {
+    let ejected = |ejection: EjectionText| Ejection {
+        consecutive_failures: ejection.consecutive_failures.to(),
+        base_time: ejection.base_time.0,
+        max_percent: ejection.max_percent.to(),
+    };
+    Cluster {
+        name,
+        endpoints: cluster.endpoints.0,
+        load_balancing: cluster.load_balancing,
+        connect_timeout: cluster.connect_timeout.0,
+        idle_timeout: cluster.idle_timeout.0,
+        max_connections: cluster.max_connections.to(),
+        ejection: Switch::on(cluster.ejection).map(ejected),
+        dns_refresh: cluster.dns_refresh.0,
+    }
+}
+
+fn lowered_filter(name: Name, filter: FilterText) -> Filter {
+    let environment = filter.environment.0.into_iter();
+    let vm_id = filter
+        .vm_id
+        .map_or_else(|| name.clone(), |vm_id| vm_id.0.into());
+    Filter {
+        name,
+        module: filter.module.name,
+        vm_id,
+        root_id: filter.root_id.0.into(),
+        vm_configuration: lowered_bytes(filter.vm_configuration).unwrap_or_default(),
+        configuration: lowered_bytes(filter.configuration).unwrap_or_default(),
+        environment: environment.map(|(name, value)| (name.0, value.0)).collect(),
+        isolation: filter.isolation,
+        limits: filter
+            .limits
+            .as_ref()
+            .map(lowered_limits)
+            .unwrap_or_default(),
+        on_failure: filter.on_failure,
+        strictness: if filter.strict_imports {
+            Strictness::Strict
+        } else {
+            Strictness::Tolerant
+        },
+        dialect: filter.dialect,
+        headers_stop_iteration: filter.allow_on_headers_stop_iteration,
+    }
+}
+
+fn lowered_limits(limits: &LimitsText) -> GuestLimits {
+    GuestLimits {
+        memory_bytes: limits.memory.0,
+        call: limits.time.0,
+        request: limits.request_time.0,
+        start: limits.start_time.0,
+    }
+}
+
+fn lowered_node(node: NodeText) -> Node {
+    Node {
+        id: node.id.0,
+        cluster: node.cluster.0,
+        metadata: node
+            .metadata
+            .0
+            .into_iter()
+            .map(|(name, value)| (name.0, value.0))
+            .collect(),
+    }
+}
