@@ -1,0 +1,162 @@
+//! What a running guest is kept in: its world, its memory and what it may still use.
+
+use std::time::Duration;
+
+use wasmtime::{Memory, TypedFunc};
+
+/// What a guest is doing, which decides what it may import (Proxy-Wasm reference 1.4, 1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `_initialize`, `_start` or `main` runs.
+    Starting,
+    /// A callback runs.
+    Running,
+    /// The host asked for memory.
+    Allocating,
+}
+
+/// The data of a guest's store.
+pub(crate) struct Cell<W> {
+    pub(crate) world: W,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocator: Option<TypedFunc<i32, i32>>,
+    pub(crate) phase: Phase,
+    /// Whether the allocator may call any host function (Higress) or a few only (Envoy).
+    pub(crate) allocator_is_free: bool,
+    pub(crate) cap: MemoryCap,
+    pub(crate) deadline: Deadline,
+}
+
+/// Caps the linear memory and tables of one VM.
+///
+/// The engine asks even for growth beyond the module's own maximum, which then fails: that is not
+/// counted, or a guest that tries again and again would use up its limit with nothing.
+pub(crate) struct MemoryCap {
+    pub(crate) bytes_max: u64,
+    pub(crate) bytes: u64,
+    pub(crate) elements: usize,
+    pub(crate) was_refused: bool,
+}
+
+impl MemoryCap {
+    pub(crate) fn of(bytes_max: u64) -> Self {
+        Self {
+            bytes_max,
+            bytes: 0,
+            elements: 0,
+            was_refused: false,
+        }
+    }
+}
+
+impl wasmtime::ResourceLimiter for MemoryCap {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let bytes = self.bytes.saturating_add((desired - current) as u64);
+        if bytes > self.bytes_max {
+            self.was_refused = true;
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let elements = self.elements.saturating_add(desired - current);
+        if elements > weir_model::limits::GUEST_TABLE_ELEMENTS {
+            self.was_refused = true;
+            return Ok(false);
+        }
+        self.elements = elements;
+        Ok(true)
+    }
+}
+
+/// Ends a call that runs too long, by running time.
+///
+/// The first half of the limit is counted on the wall, which costs nothing. When it is over, the
+/// thread's own clock counts the second half: a thread that got no processor keeps its guest. A
+/// guest that can be suspended is counted by the thread's clock from the start, and not at all
+/// while others run.
+pub(crate) struct Deadline {
+    /// What may be used after `counted_from`.
+    left: Duration,
+    /// The thread's time at which counting began; `None`: not yet, or suspended.
+    counted_from: Option<Duration>,
+}
+
+impl Deadline {
+    pub(crate) fn of(limit: Duration) -> Self {
+        Self {
+            left: limit / 2,
+            counted_from: None,
+        }
+    }
+
+    /// Begins a call; returns the ticks until [`Deadline::expired`] must be asked.
+    pub(crate) fn begin(&mut self, limit: Duration) -> u64 {
+        *self = Self::of(limit);
+        crate::engine::ticks(self.left)
+    }
+
+    /// Begins a call that may be suspended; returns the ticks as [`Deadline::begin`] does.
+    pub(crate) fn begin_counted(&mut self, limit: Duration) -> u64 {
+        self.left = limit;
+        self.resume()
+    }
+
+    /// Says how many more ticks the guest gets; `None`: it must stop.
+    pub(crate) fn expired(&mut self) -> Option<u64> {
+        let now = thread_time();
+        let from = *self.counted_from.get_or_insert(now);
+        let left = self.left.checked_sub(now.saturating_sub(from))?;
+        (!left.is_zero()).then(|| crate::engine::ticks(left))
+    }
+
+    /// Stops counting: the guest is about to wait.
+    pub(crate) fn suspend(&mut self) {
+        if let Some(from) = self.counted_from.take() {
+            self.left = self.left.saturating_sub(thread_time().saturating_sub(from));
+        }
+    }
+
+    /// Goes on counting; returns the ticks as [`Deadline::begin`] does.
+    pub(crate) fn resume(&mut self) -> u64 {
+        self.counted_from = Some(thread_time());
+        crate::engine::ticks(self.left)
+    }
+}
+
+/// Processor time that this thread has used.
+fn thread_time() -> Duration {
+    let mut spec = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no clock of the thread's own time"
+    )]
+    // SAFETY: `spec` is a valid, exclusively borrowed timespec, and the clock id is a constant that
+    // Linux always has; on failure the zeroed value stays.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut spec);
+    }
+    let seconds = u64::try_from(spec.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(spec.tv_nsec).unwrap_or(0))
+}

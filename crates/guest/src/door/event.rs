@@ -1,0 +1,211 @@
+//! What happens to a guest: one event for each callback of the ABI.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::ContextId;
+
+/// What happens to a guest. Each event is one call of one `proxy_on_*` export.
+#[expect(
+    missing_docs,
+    reason = "the fields are the parameters of the ABI, by their names there"
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A context begins. `parent` 0: a root context.
+    ContextCreate {
+        context: ContextId,
+        parent: ContextId,
+    },
+    /// The VM starts for a root context; `size` bytes of VM configuration wait in its buffer.
+    VmStart { root: ContextId, size: u32 },
+    /// A root context gets its configuration of `size` bytes.
+    Configure { root: ContextId, size: u32 },
+    /// The root's timer fired.
+    Tick { root: ContextId },
+    /// A request head of `count` entries is there.
+    RequestHeaders {
+        context: ContextId,
+        count: u32,
+        end: bool,
+    },
+    /// `size` bytes of request body can be read.
+    RequestBody {
+        context: ContextId,
+        size: u32,
+        end: bool,
+    },
+    /// Request trailers of `count` entries are there.
+    RequestTrailers { context: ContextId, count: u32 },
+    /// A response head of `count` entries is there.
+    ResponseHeaders {
+        context: ContextId,
+        count: u32,
+        end: bool,
+    },
+    /// `size` bytes of response body can be read.
+    ResponseBody {
+        context: ContextId,
+        size: u32,
+        end: bool,
+    },
+    /// Response trailers of `count` entries are there.
+    ResponseTrailers { context: ContextId, count: u32 },
+    /// The context is about to end. The result 0 of a root delays its end.
+    Done { context: ContextId },
+    /// The exchange is complete: time to log it.
+    Log { context: ContextId },
+    /// The context ended.
+    Delete { context: ContextId },
+    /// An HTTP callout answered; all zero: it failed.
+    HttpCallResponse {
+        root: ContextId,
+        token: u32,
+        headers: u32,
+        body_size: u32,
+        trailers: u32,
+    },
+    /// A gRPC callout's initial metadata is there.
+    GrpcInitialMetadata {
+        root: ContextId,
+        token: u32,
+        count: u32,
+    },
+    /// A gRPC message of `size` bytes is there.
+    GrpcMessage {
+        root: ContextId,
+        token: u32,
+        size: u32,
+    },
+    /// A gRPC callout's trailing metadata is there.
+    GrpcTrailingMetadata {
+        root: ContextId,
+        token: u32,
+        count: u32,
+    },
+    /// A gRPC callout ended.
+    GrpcClose {
+        root: ContextId,
+        token: u32,
+        status: u32,
+    },
+    /// An item was put into a queue this root registered.
+    QueueReady { root: ContextId, token: u32 },
+    /// The host calls a foreign function of the guest.
+    ForeignFunction {
+        root: ContextId,
+        function: u32,
+        size: u32,
+    },
+}
+
+impl Event {
+    /// The context whose callback this is.
+    #[must_use]
+    pub fn context(&self) -> ContextId {
+        match *self {
+            Self::ContextCreate { context, .. }
+            | Self::RequestHeaders { context, .. }
+            | Self::RequestBody { context, .. }
+            | Self::RequestTrailers { context, .. }
+            | Self::ResponseHeaders { context, .. }
+            | Self::ResponseBody { context, .. }
+            | Self::ResponseTrailers { context, .. }
+            | Self::Done { context }
+            | Self::Log { context }
+            | Self::Delete { context } => context,
+            Self::VmStart { root, .. }
+            | Self::Configure { root, .. }
+            | Self::Tick { root }
+            | Self::HttpCallResponse { root, .. }
+            | Self::GrpcInitialMetadata { root, .. }
+            | Self::GrpcMessage { root, .. }
+            | Self::GrpcTrailingMetadata { root, .. }
+            | Self::GrpcClose { root, .. }
+            | Self::QueueReady { root, .. }
+            | Self::ForeignFunction { root, .. } => root,
+        }
+    }
+
+    /// The export that receives it.
+    #[must_use]
+    pub fn callback(&self) -> &'static str {
+        match self {
+            Self::ContextCreate { .. } => "proxy_on_context_create",
+            Self::VmStart { .. } => "proxy_on_vm_start",
+            Self::Configure { .. } => "proxy_on_configure",
+            Self::Tick { .. } => "proxy_on_tick",
+            Self::RequestHeaders { .. } => "proxy_on_request_headers",
+            Self::RequestBody { .. } => "proxy_on_request_body",
+            Self::RequestTrailers { .. } => "proxy_on_request_trailers",
+            Self::ResponseHeaders { .. } => "proxy_on_response_headers",
+            Self::ResponseBody { .. } => "proxy_on_response_body",
+            Self::ResponseTrailers { .. } => "proxy_on_response_trailers",
+            Self::Done { .. } => "proxy_on_done",
+            Self::Log { .. } => "proxy_on_log",
+            Self::Delete { .. } => "proxy_on_delete",
+            Self::HttpCallResponse { .. } => "proxy_on_http_call_response",
+            Self::GrpcInitialMetadata { .. } => "proxy_on_grpc_receive_initial_metadata",
+            Self::GrpcMessage { .. } => "proxy_on_grpc_receive",
+            Self::GrpcTrailingMetadata { .. } => "proxy_on_grpc_receive_trailing_metadata",
+            Self::GrpcClose { .. } => "proxy_on_grpc_close",
+            Self::QueueReady { .. } => "proxy_on_queue_ready",
+            Self::ForeignFunction { .. } => "proxy_on_foreign_function",
+        }
+    }
+
+    /// The callback's arguments in the order of the ABI, the `end_of_stream` of headers included.
+    #[must_use]
+    pub fn parameters(&self) -> SmallVec<[u32; 5]> {
+        match *self {
+            Self::ContextCreate { context, parent } => smallvec![context, parent],
+            Self::VmStart { root, size } | Self::Configure { root, size } => smallvec![root, size],
+            Self::Tick { root } => smallvec![root],
+            Self::RequestHeaders {
+                context,
+                count,
+                end,
+            }
+            | Self::ResponseHeaders {
+                context,
+                count,
+                end,
+            } => {
+                smallvec![context, count, u32::from(end)]
+            }
+            Self::RequestBody { context, size, end }
+            | Self::ResponseBody { context, size, end } => {
+                smallvec![context, size, u32::from(end)]
+            }
+            Self::RequestTrailers { context, count }
+            | Self::ResponseTrailers { context, count } => {
+                smallvec![context, count]
+            }
+            Self::Done { context } | Self::Log { context } | Self::Delete { context } => {
+                smallvec![context]
+            }
+            Self::HttpCallResponse {
+                root,
+                token,
+                headers,
+                body_size,
+                trailers,
+            } => {
+                smallvec![root, token, headers, body_size, trailers]
+            }
+            Self::GrpcInitialMetadata { root, token, count }
+            | Self::GrpcTrailingMetadata { root, token, count } => smallvec![root, token, count],
+            Self::GrpcMessage { root, token, size } => smallvec![root, token, size],
+            Self::GrpcClose {
+                root,
+                token,
+                status,
+            } => smallvec![root, token, status],
+            Self::QueueReady { root, token } => smallvec![root, token],
+            Self::ForeignFunction {
+                root,
+                function,
+                size,
+            } => smallvec![root, function, size],
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Checks a module against the Proxy-Wasm ABI and compiles it.
+//!
+//! Invariant: a [`Program`] that exists can be linked; everything that could be refused about a
+//! module was refused here, with its name.
+
+use wasmtime::{ExternType, FuncType, ModuleExport, ValType};
+use weir_model::{Dialect, Strictness};
+
+use crate::abi::{self, AbiVersion, ValueType};
+use crate::engine::Engine;
+
+/// A compiled plugin. Shared by all workers.
+pub struct Program {
+    pub(crate) module: wasmtime::Module,
+    pub(crate) exports: Exports,
+    /// What the module's marker declares.
+    pub version: AbiVersion,
+    /// Whose rules it runs under.
+    pub dialect: Dialect,
+    /// Why that dialect was chosen.
+    pub dialect_reason: String,
+    /// Imports that the host does not answer: each became a stub that says `Unimplemented`.
+    pub stubs: Vec<String>,
+}
+
+/// How a module is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProgramOptions {
+    /// Whether unknown imports are refused.
+    pub strictness: Strictness,
+    /// Whose rules apply; `Auto`: by marker and imports.
+    pub dialect: Dialect,
+}
+
+/// Where the exports are that the host calls.
+pub(crate) struct Exports {
+    pub(crate) memory: ModuleExport,
+    pub(crate) allocator: ModuleExport,
+    pub(crate) initialize: Option<ModuleExport>,
+    pub(crate) main: Option<ModuleExport>,
+    pub(crate) main_void: Option<ModuleExport>,
+    pub(crate) start: Option<ModuleExport>,
+}
+
+/// Why a module cannot be a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not a WebAssembly module, or a broken one.
+    #[error("failed to parse corrupted Wasm module: {0}")]
+    Corrupted(String),
+    /// No marker export.
+    #[error(
+        "missing or unknown Proxy-Wasm ABI version: the module exports none of {}",
+        markers()
+    )]
+    NoAbiVersion,
+    /// No memory under the name `memory`.
+    #[error("the module exports no memory named \"memory\"")]
+    NoMemory,
+    /// No allocator.
+    #[error(
+        "Wasm module is missing malloc function: it exports neither malloc nor \
+         proxy_on_memory_allocate of type (i32) -> i32"
+    )]
+    NoAllocator,
+    /// An import that the host does not have.
+    #[error("failed to load Wasm module due to a missing import: {module}.{name}")]
+    UnknownImport {
+        /// Import module.
+        module: String,
+        /// Import name.
+        name: String,
+    },
+    /// An import that the host has with another type.
+    #[error("import {module}.{name} has type {found}, but the host offers {expected}")]
+    WrongImportType {
+        /// Import module.
+        module: String,
+        /// Import name.
+        name: String,
+        /// Type in the module.
+        found: String,
+        /// Type in the host.
+        expected: String,
+    },
+    /// Imported globals have no meaning in this ABI.
+    #[error("the module imports the global {module}.{name}; imported globals are not supported")]
+    ImportedGlobal {
+        /// Import module.
+        module: String,
+        /// Import name.
+        name: String,
+    },
+    /// A callback with a type that the ABI does not give it.
+    #[error("bad function signature for {name}: {found}, expected {expected}")]
+    WrongExportType {
+        /// Export name.
+        name: String,
+        /// Type in the module.
+        found: String,
+        /// Type of the ABI.
+        expected: String,
+    },
+}
+
+fn markers() -> String {
+    AbiVersion::ALL.map(AbiVersion::marker).join(", ")
+}
+
+impl Program {
+    /// Checks and compiles a module. Takes milliseconds to seconds: never on a worker.
+    ///
+    /// # Errors
+    ///
+    /// See [`LoadError`].
+    pub fn compile(
+        engine: &Engine,
+        bytes: &[u8],
+        options: ProgramOptions,
+    ) -> Result<Self, LoadError> {
+        let module = wasmtime::Module::from_binary(engine.wasmtime(), bytes)
+            .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+        let functions = module
+            .exports()
+            .filter(|export| export.ty().func().is_some())
+            .map(|export| export.name().to_owned())
+            .collect::<Vec<_>>();
+        let version = AbiVersion::detect(functions.iter().map(String::as_str))
+            .ok_or(LoadError::NoAbiVersion)?;
+        let (dialect, dialect_reason) = choose_dialect(&module, version, options.dialect);
+        let stubs = check_imports(&module, version, options.strictness)?;
+        check_callbacks(&module)?;
+        let exports = Exports::find(&module)?;
+        Ok(Self {
+            module,
+            exports,
+            version,
+            dialect,
+            dialect_reason,
+            stubs,
+        })
+    }
+
+    /// Whether a headers callback's value 1 means "stop, but go on with the body" by default.
+    #[must_use]
+    pub fn keeps_headers_stop_iteration(&self) -> bool {
+        self.version == AbiVersion::V0_2_100
+    }
+}
+
+fn choose_dialect(
+    module: &wasmtime::Module,
+    version: AbiVersion,
+    wanted: Dialect,
+) -> (Dialect, String) {
+    match wanted {
+        Dialect::Envoy | Dialect::Higress => (wanted, "the configuration says so".to_owned()),
+        Dialect::Auto => {
+            let imports: Vec<_> = module.imports().map(|i| (i.module(), i.name())).collect();
+            abi::dialect(Some(version), imports)
+        }
+    }
+}
+
+/// Checks every import; returns the names of those that become stubs.
+fn check_imports(
+    module: &wasmtime::Module,
+    version: AbiVersion,
+    strictness: Strictness,
+) -> Result<Vec<String>, LoadError> {
+    let mut stubs = Vec::new();
+    for import in module.imports() {
+        let (from, name) = (import.module().to_owned(), import.name().to_owned());
+        let ty = match import.ty() {
+            ExternType::Func(ty) => ty,
+            ExternType::Global(_) => {
+                return Err(LoadError::ImportedGlobal { module: from, name });
+            }
+            ExternType::Memory(_) | ExternType::Table(_) => continue,
+            ExternType::Tag(_) => {
+                return Err(LoadError::UnknownImport { module: from, name });
+            }
+        };
+        let known = abi::find(&from, &name);
+        let fits = known.is_some_and(|function| {
+            strictness == Strictness::Tolerant
+                || (function.versions.contains(version) && function.origin == abi::Origin::Envoy)
+        });
+        match known {
+            Some(function) if fits => {
+                if !has_type(&ty, function.params, function.results) {
+                    return Err(LoadError::WrongImportType {
+                        module: from,
+                        name,
+                        found: ty.to_string(),
+                        expected: type_text(function.params, function.results),
+                    });
+                }
+                if function.origin == abi::Origin::Higress || name == "envoy_resolve_dns" {
+                    stubs.push(format!("{from}.{name}"));
+                }
+            }
+            Some(_) | None if strictness == Strictness::Strict => {
+                return Err(LoadError::UnknownImport { module: from, name });
+            }
+            Some(_) | None => stubs.push(format!("{from}.{name}")),
+        }
+    }
+    Ok(stubs)
+}
+
+/// A callback of the ABI must have a type that some version of the ABI gives it.
+fn check_callbacks(module: &wasmtime::Module) -> Result<(), LoadError> {
+    for export in module.exports() {
+        let ExternType::Func(ty) = export.ty() else {
+            continue;
+        };
+        let mut known = abi::CALLBACKS
+            .iter()
+            .filter(|c| c.name == export.name())
+            .peekable();
+        let Some(first) = known.peek().copied() else {
+            continue;
+        };
+        if !known.any(|callback| has_type(&ty, callback.params, callback.results)) {
+            return Err(LoadError::WrongExportType {
+                name: export.name().to_owned(),
+                found: ty.to_string(),
+                expected: type_text(first.params, first.results),
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Exports {
+    fn find(module: &wasmtime::Module) -> Result<Self, LoadError> {
+        let of_type = |name: &str, params: &[ValueType], results: &[ValueType]| {
+            let ty = module.get_export(name)?;
+            has_type(ty.func()?, params, results).then(|| module.get_export_index(name))?
+        };
+        if module
+            .get_export("memory")
+            .is_none_or(|ty| ty.memory().is_none())
+        {
+            return Err(LoadError::NoMemory);
+        }
+        let int = ValueType::I32;
+        Ok(Self {
+            memory: module
+                .get_export_index("memory")
+                .ok_or(LoadError::NoMemory)?,
+            allocator: abi::ALLOCATORS
+                .iter()
+                .find_map(|name| of_type(name, &[int], &[int]))
+                .ok_or(LoadError::NoAllocator)?,
+            initialize: of_type("_initialize", &[], &[]),
+            main: of_type("main", &[int, int], &[int]),
+            main_void: of_type("__main_void", &[], &[int]),
+            start: of_type("_start", &[], &[]),
+        })
+    }
+}
+
+fn has_type(ty: &FuncType, params: &[ValueType], results: &[ValueType]) -> bool {
+    let same = |found: ValType, expected: &ValueType| {
+        matches!(
+            (found, expected),
+            (ValType::I32, ValueType::I32) | (ValType::I64, ValueType::I64)
+        )
+    };
+    ty.params().len() == params.len()
+        && ty.results().len() == results.len()
+        && ty
+            .params()
+            .zip(params)
+            .all(|(found, expected)| same(found, expected))
+        && ty
+            .results()
+            .zip(results)
+            .all(|(found, expected)| same(found, expected))
+}
+
+fn type_text(params: &[ValueType], results: &[ValueType]) -> String {
+    let list = |types: &[ValueType]| {
+        types
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match results {
+        [] => format!("({})", list(params)),
+        _ => format!("({}) -> {}", list(params), list(results)),
+    }
+}

@@ -1,0 +1,13 @@
+//! Tests of the guest room, with modules written as text for one statement each.
+//!
+//! Numbers in test names are those of the conformance checklist in the ABI reference, section 9.
+
+mod common;
+mod door;
+mod limits;
+mod loading;
+mod memory;
+mod pairs;
+mod recording;
+mod starting;
+mod system;
