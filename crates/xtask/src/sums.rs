@@ -1,0 +1,142 @@
+//! `guests/prebuilt/SHA256SUMS`: which sources the prebuilt guests were made of, and with what.
+//!
+//! A machine without a wasm compiler can so check that nobody changed a source and forgot to build,
+//! or changed a binary. `sha256sum -c prebuilt/SHA256SUMS` in `guests` reads the file too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::repository::{self, Trouble};
+use crate::tools::hex;
+
+/// Relative to `guests`.
+const FILE: &str = "prebuilt/SHA256SUMS";
+/// Begins the line that tells the compilers.
+const TOOLS: &str = "# made with ";
+
+/// Sums by path relative to `guests`.
+type Sums = BTreeMap<String, String>;
+
+/// Writes the sums of what is in `guests` now.
+pub(crate) fn record(guests: &Path, tools: &str) -> Result<(), Trouble> {
+    let mut lines = vec![format!("{TOOLS}{tools}\n")];
+    lines.extend(
+        actual(guests)?
+            .into_iter()
+            .map(|(path, sum)| format!("{sum}  {path}\n")),
+    );
+    repository::write(&guests.join(FILE), lines.concat().as_bytes())
+}
+
+/// The compilers that made the prebuilt guests.
+pub(crate) fn recorded_tools(guests: &Path) -> Result<String, Trouble> {
+    let text = repository::read(&guests.join(FILE))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(TOOLS));
+    Ok(line.unwrap_or("unknown compilers").to_owned())
+}
+
+/// Compares `guests` with the recorded sums.
+pub(crate) fn check(guests: &Path) -> Result<(), Trouble> {
+    let recorded = parse(&repository::read(&guests.join(FILE))?);
+    let findings = differences(&recorded, &actual(guests)?);
+    if findings.is_empty() {
+        println!("guests: {} files are as recorded", recorded.len());
+        return Ok(());
+    }
+    let hint = "`cargo xtask guests` builds the guests anew and records the sums".to_owned();
+    Err(Trouble::Findings { findings, hint })
+}
+
+fn differences(recorded: &Sums, actual: &Sums) -> Vec<String> {
+    let gone = recorded.keys().filter(|path| !actual.contains_key(*path));
+    let mut findings: Vec<String> = gone
+        .map(|path| format!("guests/{path} is recorded, but not there"))
+        .collect();
+    for (path, sum) in actual {
+        match recorded.get(path) {
+            Some(known) if known == sum => {}
+            Some(_) => findings.push(format!("guests/{path} is not as recorded")),
+            None => findings.push(format!("guests/{path} is not recorded")),
+        }
+    }
+    findings
+}
+
+fn parse(text: &str) -> Sums {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.split_once("  "))
+        .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
+        .collect()
+}
+
+fn actual(guests: &Path) -> Result<Sums, Trouble> {
+    let mut sums = Sums::new();
+    for path in inputs_and_outputs(guests)? {
+        let bytes = repository::read_bytes(&guests.join(&path))?;
+        sums.insert(
+            path.to_string_lossy().into_owned(),
+            hex(&Sha256::digest(bytes)),
+        );
+    }
+    Ok(sums)
+}
+
+/// Everything that makes a guest, and the guests themselves.
+fn inputs_and_outputs(guests: &Path) -> Result<Vec<PathBuf>, Trouble> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let here = guests.join(&folder);
+        let trouble = |source| Trouble::File {
+            path: here.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&here).map_err(trouble)? {
+            let entry = entry.map_err(trouble)?;
+            let path = folder.join(entry.file_name());
+            let is_folder = entry.file_type().map_err(trouble)?.is_dir();
+            if is_folder && path != Path::new("target") {
+                folders.push(path);
+            } else if !is_folder && counts(&path) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn counts(path: &Path) -> bool {
+    let kind = path.extension().and_then(|kind| kind.to_str());
+    matches!(kind, Some("rs" | "c" | "toml" | "lock" | "wasm"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(recorded: &str, actual: &str, expected: &[&str]) {
+        assert_eq!(differences(&parse(recorded), &parse(actual)), expected);
+    }
+
+    #[test]
+    fn equal_sums_are_fine() {
+        check("# made with x\n01  a.rs\n", "01  a.rs\n", &[]);
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        check(
+            "01  a.rs\n02  b.rs\n",
+            "01  c.rs\n03  b.rs\n",
+            &[
+                "guests/a.rs is recorded, but not there",
+                "guests/b.rs is not as recorded",
+                "guests/c.rs is not recorded",
+            ],
+        );
+    }
+}
