@@ -1,0 +1,7 @@
+//! Dispatching against scripted upstreams on real sockets.
+
+mod bodies;
+mod callouts;
+mod fixture;
+mod pools;
+mod tries;

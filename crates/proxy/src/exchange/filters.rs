@@ -1,0 +1,304 @@
+//! Shows an exchange to the filters of its route, and carries out what they order.
+
+use std::time::Instant;
+
+use weir_guest::Event;
+use weir_model::OnFailure;
+
+use super::{Exchange, Reply, SeatState};
+use crate::flow::{Action, Part};
+use crate::listen::Reset;
+use crate::message::{BodyBuffer, HeaderList, Side};
+use crate::plugin::Admission;
+use crate::stream::{Access, LocalAnswer, Order};
+use crate::world::stage_index;
+
+/// Response code details of a stream whose filter failed (as Envoy).
+const FAILED: &str = "wasm_fail_stream";
+
+impl Exchange {
+    /// Shows what waits on the request side.
+    pub(super) fn run_request_filters(&mut self) -> Result<bool, Reset> {
+        let mut moved = false;
+        while !self.request_is_over {
+            if self.stream.borrow().request_flow.has_overflown() {
+                self.refuse_large_request()?;
+                return Ok(true);
+            }
+            let Some((stage, part)) = self.stream.borrow_mut().request_flow.next() else {
+                break;
+            };
+            moved = true;
+            let (action, made_trailers) = self.show(stage, Side::Request, part);
+            self.stream
+                .borrow_mut()
+                .request_flow
+                .apply(stage, part, action, made_trailers);
+            self.obey()?;
+        }
+        Ok(moved)
+    }
+
+    /// Shows what waits on the response side, last filter first.
+    pub(super) fn run_response_filters(&mut self) -> Result<bool, Reset> {
+        let mut moved = false;
+        loop {
+            if self.stream.borrow().response_flow.has_overflown() {
+                self.refuse_large_response()?;
+                return Ok(true);
+            }
+            let Some((index, part)) = self.stream.borrow_mut().response_flow.next() else {
+                break;
+            };
+            moved = true;
+            let stage = self.seats.len() - 1 - index;
+            let (action, made_trailers) = self.show(stage, Side::Response, part);
+            self.stream
+                .borrow_mut()
+                .response_flow
+                .apply(index, part, action, made_trailers);
+            self.obey()?;
+        }
+        Ok(moved)
+    }
+
+    /// Shows one part to one filter.
+    fn show(&mut self, stage: usize, side: Side, part: Part) -> (Action, bool) {
+        if self.seats[stage].state == SeatState::Unseen {
+            if side == Side::Response {
+                return (Action::Continue, false);
+            }
+            if let Some(action) = self.admit(stage) {
+                return (action, false);
+            }
+        }
+        let SeatState::Present { context, life } = self.seats[stage].state else {
+            return (Action::Continue, false);
+        };
+        let chain = std::rc::Rc::clone(&self.chain);
+        let link = &chain[stage];
+        if link.slot.life() != life {
+            return (Action::StopAllAndWatermark, false);
+        }
+        let event = self.open_access(stage, side, part, context);
+        let limits = &link.filter.limits;
+        let left = limits.request.saturating_sub(self.seats[stage].used);
+        let begun = Instant::now();
+        let outcome = link.slot.deliver(&event, limits.call.min(left));
+        self.seats[stage].used += begun.elapsed();
+        let Ok(result) = outcome else {
+            return (Action::StopAllAndWatermark, false);
+        };
+        let answered = {
+            let stream = self.stream.borrow();
+            stream
+                .orders
+                .iter()
+                .any(|order| matches!(order, Order::Answer { .. }))
+        };
+        let action = if answered {
+            stop_of(part)
+        } else {
+            self.action_of(stage, part, result)
+        };
+        (action, self.close_access(stage, side, part, action))
+    }
+
+    /// Gives the filter a context; `Some`: it does not take part.
+    fn admit(&mut self, stage: usize) -> Option<Action> {
+        let link = &self.chain[stage];
+        match link.slot.admit(link.root, &self.stream, stage) {
+            Admission::Context { id, life } => {
+                self.seats[stage].state = SeatState::Present { context: id, life };
+                self.stream.borrow_mut().access[stage].context = id;
+                None
+            }
+            Admission::Bypass => {
+                self.seats[stage].state = SeatState::Bypassed;
+                Some(Action::Continue)
+            }
+            Admission::Refuse => {
+                self.stream.borrow_mut().order(Order::Failed { stage });
+                Some(Action::StopAllAndWatermark)
+            }
+        }
+    }
+
+    /// Lets the filter touch what this part is about, and makes the event.
+    fn open_access(&mut self, stage: usize, side: Side, part: Part, context: u32) -> Event {
+        let stream = &mut *self.stream.borrow_mut();
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let access = &mut stream.access[stage];
+        match (side, part) {
+            (Side::Request, Part::Headers { end }) => {
+                access.request_headers = true;
+                Event::RequestHeaders {
+                    context,
+                    count: count(stream.request.headers.len()),
+                    end,
+                }
+            }
+            (Side::Response, Part::Headers { end }) => {
+                access.response_headers = true;
+                Event::ResponseHeaders {
+                    context,
+                    count: count(stream.response.headers.len()),
+                    end,
+                }
+            }
+            (_, Part::Body { end }) => {
+                access.ending = end.then_some(side);
+                access.made_trailers = false;
+                let index = stage_index(stream, stage, side);
+                let window = index.and_then(|index| stream.flow(side).window(index));
+                let size = count(window.map_or(0, |body| BodyBuffer::len(body)));
+                match side {
+                    Side::Request => Event::RequestBody { context, size, end },
+                    Side::Response => Event::ResponseBody { context, size, end },
+                }
+            }
+            (Side::Request, Part::Trailers) => {
+                access.request_trailers = true;
+                let trailers = stream.request.trailers.as_ref();
+                Event::RequestTrailers {
+                    context,
+                    count: count(trailers.map_or(0, HeaderList::len)),
+                }
+            }
+            (Side::Response, Part::Trailers) => {
+                access.response_trailers = true;
+                let trailers = stream.response.trailers.as_ref();
+                Event::ResponseTrailers {
+                    context,
+                    count: count(trailers.map_or(0, HeaderList::len)),
+                }
+            }
+        }
+    }
+
+    /// Takes back what the filter may no longer touch. Says whether it made trailers.
+    fn close_access(&mut self, stage: usize, side: Side, part: Part, action: Action) -> bool {
+        let access: &mut Access = &mut self.stream.borrow_mut().access[stage];
+        let goes_on = action == Action::Continue;
+        match (side, part) {
+            (Side::Request, Part::Headers { .. }) => access.request_headers &= !goes_on,
+            (Side::Response, Part::Headers { .. }) => access.response_headers &= !goes_on,
+            (Side::Request, Part::Trailers) => access.request_trailers &= !goes_on,
+            (Side::Response, Part::Trailers) => access.response_trailers &= !goes_on,
+            (_, Part::Body { .. }) => {
+                access.ending = None;
+                return std::mem::take(&mut access.made_trailers);
+            }
+        }
+        false
+    }
+
+    /// What a callback's result means (Proxy-Wasm reference 3.3, 3.4).
+    fn action_of(&self, stage: usize, part: Part, result: i32) -> Action {
+        match (part, result) {
+            (_, 0) | (Part::Headers { .. }, 2) => Action::Continue,
+            (Part::Headers { .. }, 1) if self.keeps_stop_iteration(stage) => Action::StopIteration,
+            (Part::Headers { .. }, 3) => Action::StopAllAndBuffer,
+            (Part::Headers { .. }, _) => Action::StopAllAndWatermark,
+            (Part::Body { .. }, 1) => Action::Buffer,
+            (Part::Body { .. }, 2) => Action::Watermark,
+            (Part::Body { .. }, _) => Action::Drop,
+            (Part::Trailers, _) => Action::StopIteration,
+        }
+    }
+
+    fn keeps_stop_iteration(&self, stage: usize) -> bool {
+        let link = &self.chain[stage];
+        let by_module = || link.slot.program().keeps_headers_stop_iteration();
+        link.filter.headers_stop_iteration.unwrap_or_else(by_module)
+    }
+
+    /// Carries out what guests ordered, in their order.
+    pub(super) fn obey(&mut self) -> Result<bool, Reset> {
+        let mut moved = false;
+        loop {
+            let orders = std::mem::take(&mut self.stream.borrow_mut().orders);
+            if orders.is_empty() {
+                return Ok(moved);
+            }
+            moved = true;
+            for order in orders {
+                match order {
+                    Order::Resume { stage, side } => self.resume(stage, side),
+                    Order::Answer { stage, answer } => self.answer_for(stage, answer)?,
+                    Order::Close => return Err(self.close_by_guest()),
+                    Order::Failed { stage } => self.filter_failed(stage)?,
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, stage: usize, side: Side) {
+        let stream = &mut *self.stream.borrow_mut();
+        let Some(index) = stage_index(stream, stage, side) else {
+            return;
+        };
+        let Some(access) = stream.access.get_mut(stage) else {
+            return;
+        };
+        // Either direction takes the request's headers away, as in Envoy.
+        access.request_headers = false;
+        match side {
+            Side::Request => access.request_trailers = false,
+            Side::Response => access.response_trailers = false,
+        }
+        if side == Side::Response || !self.request_is_over {
+            stream.flow(side).resume(index);
+        }
+    }
+
+    fn answer_for(&mut self, stage: usize, answer: LocalAnswer) -> Result<(), Reset> {
+        // An answer of a filter that the chain does not have any more, or of a log plugin.
+        if stage >= self.seats.len() {
+            return Ok(());
+        }
+        self.answer_locally(answer)
+    }
+
+    fn close_by_guest(&mut self) -> Reset {
+        let facts = &mut self.stream.borrow_mut().facts;
+        facts
+            .details
+            .get_or_insert_with(|| "wasm_close_stream".to_owned());
+        Reset("a filter closed the stream")
+    }
+
+    /// A filter's VM is gone. Open: from here on everything passes it. Else the client gets 503, once
+    /// (decision 010).
+    fn filter_failed(&mut self, stage: usize) -> Result<(), Reset> {
+        if self.seats[stage].state == SeatState::Bypassed {
+            return Ok(());
+        }
+        self.seats[stage].state = SeatState::Bypassed;
+        if self.chain[stage].filter.on_failure == OnFailure::Open {
+            self.resume(stage, Side::Request);
+            self.resume(stage, Side::Response);
+            return Ok(());
+        }
+        if self.reply != Reply::Awaited {
+            self.stream.borrow_mut().facts.details = Some(FAILED.to_owned());
+            return Err(Reset("a filter failed after the response had begun"));
+        }
+        let answer = LocalAnswer {
+            status: 503,
+            details: FAILED.to_owned(),
+            grpc_status: Some(14),
+            ..LocalAnswer::default()
+        };
+        self.answer_locally(answer)
+    }
+}
+
+/// How a part is held when the filter has answered the client itself.
+fn stop_of(part: Part) -> Action {
+    match part {
+        Part::Headers { .. } => Action::StopAllAndWatermark,
+        Part::Body { .. } => Action::Drop,
+        Part::Trailers => Action::StopIteration,
+    }
+}

@@ -1,0 +1,136 @@
+//! The end of an exchange: log callbacks, end of contexts, access log, counters.
+
+use bytes::Bytes;
+use weir_guest::Event;
+use weir_model::AccessLog;
+
+use super::{Exchange, Reply, SeatState};
+use crate::ledger::AccessRecord;
+use crate::message::{FieldValue, Pseudo, Side};
+use crate::stream::Flags;
+
+impl Exchange {
+    /// Ends the exchange, once: however it came to its end.
+    pub(super) fn finish(&mut self) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        {
+            let stream = &mut *self.stream.borrow_mut();
+            stream.facts.ended = Some(tokio::time::Instant::now());
+            let has_left = self.reply != Reply::Complete && !self.was_cut;
+            if has_left && stream.facts.flags.text.is_empty() {
+                stream.facts.flags = Flags::of("DC");
+                stream.facts.details = Some("downstream_remote_disconnect".to_owned());
+            }
+            stream.is_logging = true;
+            stream.access.iter_mut().for_each(|access| {
+                access.request_headers = false;
+                access.response_headers = false;
+                access.request_trailers = false;
+                access.response_trailers = false;
+            });
+        }
+        self.abandon_request();
+        self.log_to_filters();
+        self.end_contexts();
+        self.enter_ledger();
+    }
+
+    /// The contexts that are still alive, in the order of the chain.
+    fn live_seats(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.seats
+            .iter()
+            .enumerate()
+            .filter_map(|(stage, seat)| match seat.state {
+                SeatState::Present { context, life } if self.chain[stage].slot.life() == life => {
+                    Some((stage, context))
+                }
+                SeatState::Present { .. } | SeatState::Unseen | SeatState::Bypassed => None,
+            })
+    }
+
+    fn log_to_filters(&self) {
+        for (stage, context) in self.live_seats() {
+            let link = &self.chain[stage];
+            // The slot has dealt with a failure; the client has its response already.
+            let _ = link
+                .slot
+                .deliver(&Event::Log { context }, link.filter.limits.call);
+        }
+        for link in self.worker.plugins.logs[self.listener].iter() {
+            link.slot.log(link.root, &self.stream);
+        }
+    }
+
+    fn end_contexts(&mut self) {
+        for (stage, context) in self.live_seats() {
+            self.chain[stage].slot.end_stream(context);
+        }
+    }
+
+    fn enter_ledger(&self) {
+        let ledger = &self.worker.seat.ledger;
+        let listener = &self.connection.seat.listener;
+        if !ledger.is_on() || listener.access_log == AccessLog::Off {
+            return;
+        }
+        let stream = self.stream.borrow();
+        let facts = &stream.facts;
+        let headers = &stream.request.headers;
+        let field = |name: &[u8]| {
+            headers
+                .first(name, Side::Request)
+                .map_or(&b""[..], FieldValue::as_bytes)
+        };
+        let pseudo = |name| headers.pseudo(name).map_or(&b""[..], FieldValue::as_bytes);
+        let failed: Vec<&str> = self
+            .seats
+            .iter()
+            .zip(self.chain.iter())
+            .filter(|(seat, _)| seat.state == SeatState::Bypassed)
+            .map(|(_, link)| &*link.filter.name)
+            .collect();
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).replace('\0', ".");
+        let properties: Vec<(String, Vec<u8>)> = stream
+            .properties
+            .iter()
+            .map(|property| (text(&property.path), property.value.to_vec()))
+            .collect();
+        ledger.enter(&AccessRecord {
+            time: facts.started_wall,
+            listener: &listener.name,
+            route: facts.route.as_deref(),
+            method: std::str::from_utf8(pseudo(Pseudo::Method)).unwrap_or("?"),
+            path: pseudo(Pseudo::Path),
+            host: pseudo(Pseudo::Authority),
+            protocol: facts.protocol,
+            status: if self.reply == Reply::Awaited {
+                0
+            } else {
+                facts.status
+            },
+            details: facts.details.as_deref(),
+            flags: facts.flags.text,
+            bytes_in: facts.request_bytes,
+            bytes_out: facts.response_bytes,
+            duration: facts
+                .ended
+                .map_or_else(Default::default, |ended| ended - facts.started),
+            cluster: facts.cluster.as_deref(),
+            upstream: facts.upstream,
+            attempts: facts.attempts,
+            request_id: field(b"x-request-id"),
+            client: self.connection.peer,
+            user_agent: field(b"user-agent"),
+            failed_filters: &failed,
+            properties: &properties,
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

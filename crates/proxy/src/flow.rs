@@ -1,0 +1,410 @@
+//! How one direction of an exchange passes a chain of filters. Pure: no guest, no clock, no socket.
+//!
+//! A flow is told what arrives ([`Flow::arrive`]), says what must be shown to which stage next
+//! ([`Flow::next`]), is told what the stage decided ([`Flow::apply`]), and collects what has passed
+//! all stages ([`Flow::pop`]). Stopping, holding, resuming and limits follow Envoy's filter manager
+//! (Proxy-Wasm reference 3.3, 3.4, 3.7). Invariant: bytes leave in the order in which they came,
+//! unless a stage edits or drops them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use weir_model::limits;
+
+use crate::message::BodyBuffer;
+
+/// What moves. Heads and trailers are in the message, so that edits are seen by later stages.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    Headers { end: bool },
+    Body { bytes: Bytes, end: bool },
+    Trailers,
+}
+
+/// What a stage is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Headers {
+        end: bool,
+    },
+    /// The bytes are in the stage's window.
+    Body {
+        end: bool,
+    },
+    Trailers,
+}
+
+/// What a stage decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Go on, with everything that was held.
+    Continue,
+    /// Headers: hold them, but go on showing the body. Trailers: hold everything.
+    StopIteration,
+    /// Hold everything, unseen; too much is an error.
+    StopAllAndBuffer,
+    /// Hold everything, unseen; too much pauses the sender.
+    StopAllAndWatermark,
+    /// Body: hold it and show all of it next time; too much is an error.
+    Buffer,
+    /// Body: hold it, show only new bytes next time; too much pauses the sender.
+    Watermark,
+    /// Body: forget these bytes.
+    Drop,
+}
+
+/// Why a stage holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    Nothing,
+    /// The stage still sees what arrives.
+    Single,
+    /// The stage sees nothing until it is resumed.
+    All,
+}
+
+/// What happens when a stage holds too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Full {
+    Fails,
+    Waits,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Arrival {
+    Frame(Frame),
+    /// The bytes that were held unseen.
+    Held {
+        end: bool,
+    },
+}
+
+/// Trailers that a stage holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeldTrailers {
+    Unseen,
+    Seen,
+}
+
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts; each has its own name and reader"
+)]
+struct Stage {
+    arrivals: VecDeque<Arrival>,
+    hold: Hold,
+    full: Full,
+    /// Whether the next body part shows what is held too.
+    accumulates: bool,
+    holds_headers: bool,
+    held: BodyBuffer,
+    window: BodyBuffer,
+    /// The end of the stream was seen or is held.
+    has_ended: bool,
+    trailers: Option<HeldTrailers>,
+    has_shown_body: bool,
+}
+
+/// One direction of an exchange.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    stages: SmallVec<[Stage; 2]>,
+    out: VecDeque<Frame>,
+    out_bytes: usize,
+    limit: usize,
+    showing: Option<usize>,
+    has_overflown: bool,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            arrivals: VecDeque::new(),
+            hold: Hold::Nothing,
+            full: Full::Waits,
+            accumulates: false,
+            holds_headers: false,
+            held: BodyBuffer::default(),
+            window: BodyBuffer::default(),
+            has_ended: false,
+            trailers: None,
+            has_shown_body: false,
+        }
+    }
+
+    /// Whether releasing the headers now ends the stream.
+    fn ends_with_headers(&self) -> bool {
+        self.has_ended && self.held.is_empty() && self.trailers.is_none()
+    }
+}
+
+impl Flow {
+    /// A flow through `stages` stages, each of which may hold `limit` bytes.
+    pub(crate) fn new(stages: usize, limit: usize) -> Self {
+        Self {
+            stages: (0..stages).map(|_| Stage::new()).collect(),
+            out: VecDeque::new(),
+            out_bytes: 0,
+            limit,
+            showing: None,
+            has_overflown: false,
+        }
+    }
+
+    /// A frame enters the first stage.
+    pub(crate) fn arrive(&mut self, frame: Frame) {
+        self.enter(0, frame);
+    }
+
+    /// Whether the source of this flow may send more.
+    pub(crate) fn wants_more(&self) -> bool {
+        self.out_bytes < limits::STREAM_WINDOW_BYTES
+            && self.stages.iter().all(|stage| {
+                stage.full == Full::Fails
+                    || stage.hold == Hold::Nothing
+                    || stage.held.len() < self.limit
+            })
+    }
+
+    /// What must be shown next, and to which stage.
+    pub(crate) fn next(&mut self) -> Option<(usize, Part)> {
+        debug_assert!(self.showing.is_none(), "a decision is due first");
+        let index = self
+            .stages
+            .iter()
+            .position(|stage| !stage.arrivals.is_empty())?;
+        let stage = &mut self.stages[index];
+        let part = match stage.arrivals.pop_front()? {
+            Arrival::Frame(Frame::Headers { end }) => Part::Headers { end },
+            Arrival::Frame(Frame::Trailers) => Part::Trailers,
+            Arrival::Frame(Frame::Body { bytes, end }) => {
+                if stage.accumulates {
+                    stage.window.append(&mut stage.held);
+                }
+                stage.window.push(bytes);
+                Part::Body { end }
+            }
+            Arrival::Held { end } => {
+                stage.window.append(&mut stage.held);
+                Part::Body { end }
+            }
+        };
+        stage.has_shown_body |= matches!(part, Part::Body { .. });
+        self.showing = Some(index);
+        Some((index, part))
+    }
+
+    /// The body bytes that a stage may read and edit now.
+    pub(crate) fn window(&mut self, index: usize) -> Option<&mut BodyBuffer> {
+        let is_showing = self.showing == Some(index);
+        let stage = self.stages.get_mut(index)?;
+        if is_showing {
+            return stage.has_shown_body.then_some(&mut stage.window);
+        }
+        (stage.hold == Hold::Single && stage.has_shown_body).then_some(&mut stage.held)
+    }
+
+    /// What the stage decided about the part that [`Flow::next`] gave. `made_trailers`: it made
+    /// trailers for a body that ended without.
+    pub(crate) fn apply(&mut self, index: usize, part: Part, action: Action, made_trailers: bool) {
+        self.showing = None;
+        if made_trailers {
+            self.stages[index].trailers = Some(HeldTrailers::Seen);
+        }
+        match part {
+            Part::Headers { end } => self.apply_headers(index, end, action),
+            Part::Body { end } => self.apply_body(index, end, action),
+            Part::Trailers => self.apply_trailers(index, action),
+        }
+        self.check_limit(index);
+    }
+
+    fn apply_headers(&mut self, index: usize, end: bool, action: Action) {
+        let stage = &mut self.stages[index];
+        let (hold, full) = match action {
+            Action::StopIteration => (Hold::Single, Full::Waits),
+            Action::StopAllAndBuffer => (Hold::All, Full::Fails),
+            Action::StopAllAndWatermark => (Hold::All, Full::Waits),
+            Action::Continue | Action::Buffer | Action::Watermark | Action::Drop => {
+                return self.enter(index + 1, Frame::Headers { end });
+            }
+        };
+        (stage.hold, stage.full) = (hold, full);
+        (stage.holds_headers, stage.has_ended) = (true, end);
+        if hold == Hold::All {
+            for arrival in std::mem::take(&mut stage.arrivals) {
+                if let Arrival::Frame(frame) = arrival {
+                    self.enter(index, frame);
+                }
+            }
+        }
+    }
+
+    fn apply_body(&mut self, index: usize, end: bool, action: Action) {
+        let stage = &mut self.stages[index];
+        let accumulated = stage.accumulates;
+        stage.has_ended |= end;
+        match action {
+            Action::Continue => {
+                let mut window = std::mem::take(&mut stage.window);
+                stage.held.append(&mut window);
+                return self.release(index);
+            }
+            Action::Drop if !accumulated => stage.window.clear(),
+            Action::Drop
+            | Action::Buffer
+            | Action::Watermark
+            | Action::StopIteration
+            | Action::StopAllAndBuffer
+            | Action::StopAllAndWatermark => {
+                let mut window = std::mem::take(&mut stage.window);
+                stage.held.append(&mut window);
+            }
+        }
+        stage.hold = Hold::Single;
+        stage.accumulates = action == Action::Buffer;
+        stage.full = if action == Action::Buffer {
+            Full::Fails
+        } else {
+            Full::Waits
+        };
+    }
+
+    fn apply_trailers(&mut self, index: usize, action: Action) {
+        let stage = &mut self.stages[index];
+        stage.has_ended = true;
+        stage.trailers = Some(HeldTrailers::Seen);
+        if action == Action::Continue {
+            return self.release(index);
+        }
+        stage.hold = Hold::Single;
+    }
+
+    /// Resumes a stage that holds. Without effect on one that does not.
+    pub(crate) fn resume(&mut self, index: usize) {
+        // A flow that an answer has replaced has no stages any more.
+        let Some(stage) = self.stages.get_mut(index) else {
+            return;
+        };
+        match stage.hold {
+            Hold::Nothing => {}
+            Hold::Single => self.release(index),
+            Hold::All => {
+                let end = stage.ends_with_headers();
+                stage.hold = Hold::Nothing;
+                stage.full = Full::Waits;
+                stage.holds_headers = false;
+                // What is shown again says again whether it is the end.
+                let body_ends = std::mem::take(&mut stage.has_ended) && stage.trailers.is_none();
+                if !stage.held.is_empty() {
+                    stage.arrivals.push_back(Arrival::Held { end: body_ends });
+                }
+                if stage.trailers.take().is_some() {
+                    stage.arrivals.push_back(Arrival::Frame(Frame::Trailers));
+                }
+                self.enter(index + 1, Frame::Headers { end });
+            }
+        }
+    }
+
+    /// Whether a stage has held more than it may.
+    pub(crate) fn has_overflown(&self) -> bool {
+        self.has_overflown
+    }
+
+    /// Changes how much each stage may hold.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// The next frame that has passed all stages.
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
+        let frame = self.out.pop_front()?;
+        if let Frame::Body { bytes, .. } = &frame {
+            self.out_bytes -= bytes.len();
+        }
+        Some(frame)
+    }
+
+    /// Puts frames behind the last stage: an answer that no filter sees.
+    pub(crate) fn leave(&mut self, frame: Frame) {
+        self.enter(self.stages.len(), frame);
+    }
+
+    /// Headers, then all held bytes, then trailers go to the next stage.
+    fn release(&mut self, index: usize) {
+        let stage = &mut self.stages[index];
+        stage.hold = Hold::Nothing;
+        stage.full = Full::Waits;
+        stage.accumulates = false;
+        let headers_end = stage.ends_with_headers();
+        let had_headers = std::mem::take(&mut stage.holds_headers);
+        let trailers = stage.trailers.take();
+        let body_ends = stage.has_ended && trailers.is_none();
+        let mut held = std::mem::take(&mut stage.held);
+        if index + 1 < self.stages.len() {
+            // What goes on together is shown to the next stage together (as Envoy's buffers).
+            held.join();
+        }
+        if had_headers {
+            self.enter(index + 1, Frame::Headers { end: headers_end });
+        }
+        let owes_end = body_ends && !(had_headers && headers_end);
+        while let Some(bytes) = held.pop() {
+            let end = owes_end && held.is_empty();
+            self.enter(index + 1, Frame::Body { bytes, end });
+            if end {
+                return;
+            }
+        }
+        if owes_end {
+            self.enter(
+                index + 1,
+                Frame::Body {
+                    bytes: Bytes::new(),
+                    end: true,
+                },
+            );
+        }
+        if trailers.is_some() {
+            self.enter(index + 1, Frame::Trailers);
+        }
+    }
+
+    fn enter(&mut self, index: usize, frame: Frame) {
+        let Some(stage) = self.stages.get_mut(index) else {
+            if let Frame::Body { bytes, .. } = &frame {
+                self.out_bytes += bytes.len();
+            }
+            self.out.push_back(frame);
+            return;
+        };
+        if stage.hold != Hold::All {
+            stage.arrivals.push_back(Arrival::Frame(frame));
+            return;
+        }
+        match frame {
+            Frame::Headers { .. } => {}
+            Frame::Body { bytes, end } => {
+                stage.held.push(bytes);
+                stage.has_ended |= end;
+            }
+            Frame::Trailers => {
+                stage.trailers = Some(HeldTrailers::Unseen);
+                stage.has_ended = true;
+            }
+        }
+        self.check_limit(index);
+    }
+
+    fn check_limit(&mut self, index: usize) {
+        let stage = &self.stages[index];
+        let is_full = stage.held.len() > self.limit;
+        self.has_overflown |= is_full && stage.hold != Hold::Nothing && stage.full == Full::Fails;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,316 @@
+//! The gateway as a whole: what all workers share, and what one worker has.
+//!
+//! [`Prepared::new`] does everything that can fail for reasons in the configuration: it reads and
+//! compiles modules. [`Prepared::start`] starts the workers, each with plugins of its own.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sha2::Digest as _;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use weir_guest::door::{Clock, ContextId};
+use weir_guest::{Engine, EngineError, LoadError, Program, ProgramOptions};
+use weir_maps::Spaces;
+use weir_model::{Dialect, Filter, ModuleSource, Name, Site, Strictness, limits};
+
+use crate::exchange::Worker;
+use crate::metrics::Metrics;
+use crate::plugin::{FilterStats, PluginError};
+use crate::property::Node;
+use crate::upstream::{Resolver, Upstreams};
+use crate::worker::{self, Plan, Running, StartError};
+
+/// Notices of shared queues that may wait for a worker.
+const NOTICES_MAX: usize = 65_536;
+
+/// What all workers of one process share.
+pub struct Process {
+    /// The configuration.
+    pub site: Arc<Site>,
+    /// Metrics that plugins define.
+    pub metrics: Metrics,
+    pub(crate) engine: Engine,
+    pub(crate) spaces: Spaces,
+    pub(crate) node: Node,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) programs: BTreeMap<Name, Arc<Program>>,
+    pub(crate) filters: BTreeMap<Name, Arc<Filter>>,
+    pub(crate) stats: BTreeMap<Name, Arc<FilterStats>>,
+    origin: std::time::Instant,
+}
+
+/// What one worker shares among its exchanges and guests.
+pub(crate) struct Shared {
+    pub(crate) process: Arc<Process>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) notices: mpsc::Sender<Notice>,
+    /// The worker ends: nothing more may be started.
+    pub(crate) is_ending: std::cell::Cell<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(process: Arc<Process>, notices: mpsc::Sender<Notice>) -> Rc<Self> {
+        let upstreams = Upstreams::start(&process.site, &process.resolver, None);
+        Rc::new(Self {
+            process,
+            upstreams,
+            notices,
+            is_ending: std::cell::Cell::new(false),
+        })
+    }
+
+    /// Runs a task of a guest on this worker; `None` when the worker ends.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle> {
+        (!self.is_ending.get()).then(|| tokio::task::spawn_local(task).abort_handle())
+    }
+
+    /// Nanoseconds of a clock.
+    pub(crate) fn now(&self, clock: Clock) -> u64 {
+        crate::world::clock(clock, self.process.origin)
+    }
+}
+
+/// An item was put into a queue that a root of this worker registered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notice {
+    pub(crate) slot: usize,
+    pub(crate) life: u64,
+    pub(crate) root: ContextId,
+    pub(crate) token: u32,
+}
+
+/// Why a gateway could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// No engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A module's bytes cannot be had.
+    #[error("module {module}: cannot read {}: {error}", path.display())]
+    Read {
+        /// Name of the module.
+        module: Name,
+        /// Its file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A module cannot be a plugin.
+    #[error("filter {filter}: module {module}: {error}")]
+    Load {
+        /// Name of the filter.
+        filter: Name,
+        /// Name of the module.
+        module: Name,
+        /// Why.
+        #[source]
+        error: Box<LoadError>,
+    },
+    /// A plugin did not start.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// No runtime for a trial.
+    #[error("cannot make a runtime for a trial start: {0}")]
+    Trial(std::io::Error),
+}
+
+/// A gateway whose modules are compiled, ready to start.
+pub struct Prepared {
+    process: Arc<Process>,
+}
+
+impl Prepared {
+    /// Reads and compiles every module that a filter uses, identical uses once.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError`] names the filter, the module and the reason.
+    pub fn new(site: Arc<Site>) -> Result<Self, PrepareError> {
+        let engine = Engine::new()?;
+        let programs = compile(&engine, &site)?;
+        let filters = site.filters.iter();
+        let process = Process {
+            metrics: Metrics::new(),
+            engine,
+            spaces: Spaces::new(),
+            node: Node::of(&site.node),
+            resolver: Resolver::system(),
+            programs,
+            filters: filters
+                .clone()
+                .map(|(n, f)| (n.clone(), Arc::new(f.clone())))
+                .collect(),
+            stats: filters
+                .map(|(name, _)| (name.clone(), Arc::default()))
+                .collect(),
+            origin: std::time::Instant::now(),
+            site,
+        };
+        Ok(Self {
+            process: Arc::new(process),
+        })
+    }
+
+    /// What the workers will share.
+    #[must_use]
+    pub fn process(&self) -> Arc<Process> {
+        Arc::clone(&self.process)
+    }
+
+    /// Starts every plugin once in a VM that is thrown away, as a worker will.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError::Plugin`] names the filter and why it did not start.
+    pub fn try_plugins(&self) -> Result<(), PrepareError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(PrepareError::Trial)?;
+        let process = Arc::clone(&self.process);
+        let local = tokio::task::LocalSet::new();
+        let outcome = local.block_on(&runtime, async {
+            let (notices, _receiver) = mpsc::channel(NOTICES_MAX);
+            let shared = Shared::new(process, notices);
+            crate::plugin::Plugins::start(&shared, 0).map(drop)
+        });
+        runtime.shutdown_background();
+        Ok(outcome?)
+    }
+
+    /// Starts the workers. The access log goes to `log`.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing serves then.
+    pub fn start(
+        self,
+        workers: NonZeroUsize,
+        log: Box<dyn Write + Send>,
+    ) -> Result<Running, StartError> {
+        let listeners = self.process.site.listeners.iter();
+        let is_logged = listeners
+            .clone()
+            .any(|listener| listener.access_log != weir_model::AccessLog::Off);
+        let plan = Plan {
+            workers,
+            listeners: listeners.cloned().map(Arc::new).collect(),
+            log: is_logged.then_some(log),
+        };
+        let process = self.process;
+        worker::start(plan, move |seat| {
+            let (notices, receiver) = mpsc::channel(NOTICES_MAX);
+            let shared = Shared::new(Arc::clone(&process), notices);
+            Worker::start(shared, seat, receiver)
+        })
+    }
+}
+
+impl Process {
+    /// State of every filter: name, failures, replacements, running VMs, memory.
+    #[must_use]
+    pub fn filter_stats(&self) -> Vec<(Name, crate::plugin::FilterReport)> {
+        self.stats
+            .iter()
+            .map(|(name, stats)| (name.clone(), stats.report()))
+            .collect()
+    }
+
+    /// What each filter's module is: its ABI version and the imports that are stubs.
+    #[must_use]
+    pub fn program(&self, filter: &Name) -> Option<&Arc<Program>> {
+        self.programs.get(filter)
+    }
+}
+
+/// What makes two compilations the same: the module's bytes and how they are judged.
+type CompileKey = ([u8; 32], Strictness, Dialect);
+
+/// One program for each filter; filters with equal bytes and options share it.
+fn compile(engine: &Engine, site: &Site) -> Result<BTreeMap<Name, Arc<Program>>, PrepareError> {
+    let mut compiled: Vec<(CompileKey, Arc<Program>)> = Vec::new();
+    let mut programs = BTreeMap::new();
+    for (name, filter) in &site.filters {
+        let bytes = read(site, &filter.module)?;
+        let digest = sha2::Sha256::digest(&bytes).into();
+        let key = (digest, filter.strictness, filter.dialect);
+        let known = compiled.iter().find(|(known, _)| *known == key);
+        let program = if let Some((_, program)) = known {
+            Arc::clone(program)
+        } else {
+            let program = Arc::new(compile_one(engine, filter, &bytes)?);
+            compiled.push((key, Arc::clone(&program)));
+            program
+        };
+        programs.insert(name.clone(), program);
+    }
+    Ok(programs)
+}
+
+fn read(site: &Site, module: &Name) -> Result<Vec<u8>, PrepareError> {
+    let failed = |path: &Path, error| PrepareError::Read {
+        module: module.clone(),
+        path: path.to_owned(),
+        error,
+    };
+    let Some(source) = site.modules.get(module).map(|module| &module.source) else {
+        let error = std::io::Error::other("the configuration has no such module");
+        return Err(failed(Path::new(""), error));
+    };
+    let ModuleSource::File(path) = source;
+    read_module(path).map_err(|error| failed(path, error))
+}
+
+/// The bytes of a module file.
+///
+/// # Errors
+///
+/// What the system says, or that it is no ordinary file or larger than
+/// [`limits::MODULE_BYTES_MAX`].
+pub fn read_module(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    let about = file.metadata()?;
+    let refused = |why: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
+    if !about.is_file() {
+        return Err(refused("it is not an ordinary file".to_owned()));
+    }
+    if about.len() > limits::MODULE_BYTES_MAX {
+        let (bytes, most) = (about.len(), limits::MODULE_BYTES_MAX);
+        return Err(refused(format!(
+            "it has {bytes} bytes; a module may have {most}"
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(limits::MODULE_BYTES_MAX)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn compile_one(engine: &Engine, filter: &Filter, bytes: &[u8]) -> Result<Program, PrepareError> {
+    let module = filter.module.clone();
+    let options = ProgramOptions {
+        strictness: filter.strictness,
+        dialect: filter.dialect,
+    };
+    let program = Program::compile(engine, bytes, options).map_err(|error| PrepareError::Load {
+        filter: filter.name.clone(),
+        module: module.clone(),
+        error: Box::new(error),
+    })?;
+    for stub in &program.stubs {
+        tracing::warn!(
+            %module,
+            import = %stub,
+            "the module imports a function that this host does not have; it answers Unimplemented"
+        );
+    }
+    tracing::debug!(%module, abi = %program.version, dialect = ?program.dialect, "module compiled");
+    Ok(program)
+}

@@ -1,0 +1,26 @@
+//! Carries exchanges from listener to upstream and back; it is the live World of the guests.
+//!
+//! Read in this order: [`gateway`] prepares and starts, `worker` and `listen` bring requests in,
+//! `exchange` is the life of one request, `flow` decides what its filters see, `world` answers what
+//! they ask, `dispatch` and `upstream` send it on, `ledger` writes it down.
+
+pub mod foreign;
+pub mod gateway;
+pub mod metrics;
+pub mod plugin;
+pub mod property;
+pub mod worker;
+
+mod dispatch;
+mod exchange;
+mod flow;
+mod ledger;
+mod listen;
+mod message;
+mod protobuf;
+mod route;
+mod stream;
+mod upstream;
+mod world;
+
+pub use gateway::{PrepareError, Prepared, Process};

@@ -1,0 +1,205 @@
+//! Plugins of one worker: VMs, their root contexts, and what happens when one fails.
+//!
+//! A [`Slot`] is the place of one VM. The VM in it may be replaced; streams remember in which life
+//! of the slot their context was made, and a context of an earlier life is never used again.
+
+mod slot;
+mod stats;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use weir_guest::{Failure, Host, StartError};
+use weir_model::{Filter, FilterUse, Isolation, Name};
+
+use crate::gateway::{Process, Shared};
+use crate::world::LiveWorld;
+pub(crate) use slot::{Admission, Slot};
+pub use stats::{FilterReport, FilterStats};
+
+/// Why a plugin did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// The configuration names no such filter or module.
+    #[error("filter {0} is not in the configuration")]
+    Unknown(Name),
+    /// No VM.
+    #[error("filter {filter}: {error}")]
+    Start {
+        /// Name of the filter.
+        filter: Name,
+        /// Why.
+        #[source]
+        error: StartError,
+    },
+    /// A start callback trapped or took too long.
+    #[error("filter {filter}: {callback} failed: {failure}")]
+    Callback {
+        /// Name of the filter.
+        filter: Name,
+        /// Which callback.
+        callback: &'static str,
+        /// How.
+        failure: Failure,
+    },
+    /// A start callback said no.
+    #[error(
+        "filter {filter}: {callback} returned false: the plugin refuses its configuration (its own \
+         log lines say why)"
+    )]
+    Refused {
+        /// Name of the filter.
+        filter: Name,
+        /// Which callback.
+        callback: &'static str,
+    },
+}
+
+/// A filter in a chain: its slot and which of the slot's roots.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) slot: Rc<Slot>,
+    pub(crate) root: usize,
+    pub(crate) filter: Arc<Filter>,
+}
+
+/// The filters of one route, in request order.
+pub(crate) type Chain = Rc<[Link]>;
+
+/// What one root context is made from.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RootSpec {
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) configuration: Bytes,
+}
+
+/// All VMs of one worker.
+pub(crate) struct Plugins {
+    pub(crate) slots: Vec<Rc<Slot>>,
+    /// By listener, then by route.
+    pub(crate) routes: Vec<Vec<Chain>>,
+    /// Access-log plugins by listener.
+    pub(crate) logs: Vec<Chain>,
+}
+
+/// A slot while its uses are gathered.
+struct Draft {
+    filter: Arc<Filter>,
+    roots: Vec<RootSpec>,
+}
+
+/// Position of a use in the drafts.
+type Place = (usize, usize, Arc<Filter>);
+
+impl Plugins {
+    /// Makes and starts every VM that this worker needs.
+    pub(crate) fn start(shared: &Rc<Shared>, worker: usize) -> Result<Self, PluginError> {
+        let site = &shared.process.site;
+        let mut drafts = Vec::new();
+        let mut place = |uses: &[FilterUse]| {
+            uses.iter()
+                .map(|used| place_of(&mut drafts, shared, used))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let mut routes = Vec::new();
+        let mut logs = Vec::new();
+        for listener in &site.listeners {
+            let places = listener.routes.iter().map(|route| place(&route.filters));
+            routes.push(places.collect::<Result<Vec<_>, _>>()?);
+            logs.push(place(&listener.log_filters)?);
+        }
+        if worker == 0 {
+            place(&site.background)?;
+        }
+        let host =
+            Host::<LiveWorld>::new(&shared.process.engine).map_err(|error| PluginError::Start {
+                filter: "(all)".into(),
+                error,
+            })?;
+        let host = Rc::new(host);
+        let mut slots = Vec::with_capacity(drafts.len());
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let slot = Slot::new(index, draft.filter, draft.roots, (shared, &host))?;
+            slot.start()?;
+            slots.push(slot);
+        }
+        let chain = |places: Vec<Place>| -> Chain {
+            let link = |(slot, root, filter): Place| Link {
+                slot: Rc::clone(&slots[slot]),
+                root,
+                filter,
+            };
+            places.into_iter().map(link).collect()
+        };
+        let routes = routes
+            .into_iter()
+            .map(|list| list.into_iter().map(chain).collect())
+            .collect();
+        let logs = logs.into_iter().map(chain).collect();
+        Ok(Self {
+            slots,
+            routes,
+            logs,
+        })
+    }
+}
+
+fn place_of(
+    drafts: &mut Vec<Draft>,
+    shared: &Shared,
+    used: &FilterUse,
+) -> Result<Place, PluginError> {
+    let unknown = || PluginError::Unknown(used.filter.clone());
+    let filter = shared
+        .process
+        .filters
+        .get(&used.filter)
+        .ok_or_else(unknown)?;
+    let configuration = used
+        .configuration
+        .clone()
+        .unwrap_or_else(|| filter.configuration.clone());
+    let slot = drafts
+        .iter()
+        .position(|draft| shares_vm(&shared.process, &draft.filter, filter));
+    let slot = slot.unwrap_or_else(|| {
+        drafts.push(Draft {
+            filter: Arc::clone(filter),
+            roots: Vec::new(),
+        });
+        drafts.len() - 1
+    });
+    let spec = RootSpec {
+        filter: Arc::clone(filter),
+        configuration,
+    };
+    let roots = &mut drafts[slot].roots;
+    let root = roots
+        .iter()
+        .position(|known| *known == spec)
+        .unwrap_or_else(|| {
+            roots.push(spec);
+            roots.len() - 1
+        });
+    Ok((slot, root, Arc::clone(filter)))
+}
+
+/// Whether two filters run in one VM (`policy.md`, isolation and VM identity). Filters with equal
+/// module bytes have one program.
+fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
+    if one.name == other.name {
+        return true;
+    }
+    let program = |filter: &Filter| process.programs.get(&filter.name).map(Arc::as_ptr);
+    match (one.isolation, other.isolation) {
+        (Isolation::Module, Isolation::Module) => {
+            program(one) == program(other)
+                && one.vm_id == other.vm_id
+                && one.vm_configuration == other.vm_configuration
+        }
+        (Isolation::Module | Isolation::Plugin, Isolation::Plugin)
+        | (Isolation::Plugin, Isolation::Module) => false,
+    }
+}

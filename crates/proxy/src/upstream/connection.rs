@@ -1,0 +1,141 @@
+//! One HTTP/1.1 connection to an endpoint.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use weir_model::limits::{RESPONSE_HEAD_BYTES, UPSTREAM_READ_BYTES};
+
+use super::outflow::BodyReader;
+
+/// A connection and the task that drives it. Dropping it closes the socket at once.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<BodyReader>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+    /// Whether it has carried a request before the present one.
+    pub(crate) is_reused: bool,
+    heard: Rc<Cell<bool>>,
+    driver: JoinHandle<()>,
+}
+
+/// Why no connection came about.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    TimedOut,
+    Failed(io::Error),
+}
+
+impl Connection {
+    /// Opens a connection.
+    pub(super) async fn open(peer: SocketAddr, limit: Duration) -> Result<Self, ConnectError> {
+        let stream = match tokio::time::timeout(limit, TcpStream::connect(peer)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(ConnectError::Failed(error)),
+            Err(_elapsed) => return Err(ConnectError::TimedOut),
+        };
+        stream.set_nodelay(true).map_err(ConnectError::Failed)?;
+        let local = stream.local_addr().map_err(ConnectError::Failed)?;
+        let heard = Rc::new(Cell::new(false));
+        let wire = TokioIo::new(Wire {
+            stream,
+            heard: Rc::clone(&heard),
+        });
+        let (sender, connection) = http1::Builder::new()
+            .max_header_size(RESPONSE_HEAD_BYTES)
+            .max_buf_size(UPSTREAM_READ_BYTES)
+            .handshake(wire)
+            .await
+            .map_err(|error| ConnectError::Failed(io::Error::other(error)))?;
+        let driver = tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "upstream connection ended");
+            }
+        });
+        Ok(Self {
+            sender,
+            peer,
+            local,
+            is_reused: false,
+            heard,
+            driver,
+        })
+    }
+
+    /// Whether any byte came since [`Self::expect_answer`].
+    pub(crate) fn was_heard(&self) -> bool {
+        self.heard.get()
+    }
+
+    /// Forgets what was heard of earlier requests.
+    pub(crate) fn expect_answer(&self) {
+        self.heard.set(false);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// A socket that notes when bytes come.
+struct Wire {
+    stream: TcpStream,
+    heard: Rc<Cell<bool>>,
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.heard.set(true);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,181 @@
+//! One address of a cluster: its idle connections, its load and its health.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weir_model::Ejection;
+
+use super::connection::{ConnectError, Connection};
+
+/// One address of a cluster.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) address: SocketAddr,
+    /// The same name's address of the other IP family, tried where the first one refuses.
+    alternate: Option<SocketAddr>,
+    prefers_alternate: Cell<bool>,
+    in_flight: Cell<usize>,
+    idle: RefCell<VecDeque<Idle>>,
+    failures: Cell<u32>,
+    ejections: Cell<u32>,
+    ejected_until: Cell<Option<Instant>>,
+    is_retired: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Host {
+    pub(super) fn new(address: SocketAddr, alternate: Option<SocketAddr>) -> Self {
+        Self {
+            address,
+            alternate,
+            prefers_alternate: Cell::new(false),
+            in_flight: Cell::new(0),
+            idle: RefCell::default(),
+            failures: Cell::new(0),
+            ejections: Cell::new(0),
+            ejected_until: Cell::new(None),
+            is_retired: Cell::new(false),
+        }
+    }
+
+    /// Whether it stands for the same addresses.
+    pub(super) fn is_at(&self, address: SocketAddr, alternate: Option<SocketAddr>) -> bool {
+        self.address == address && self.alternate == alternate
+    }
+
+    /// Whether connections to `peer` are connections to it.
+    pub(super) fn has(&self, peer: SocketAddr) -> bool {
+        self.address == peer || self.alternate == Some(peer)
+    }
+
+    /// Requests that hold a connection to it, or are opening one.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.get()
+    }
+
+    pub(super) fn enter(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    pub(super) fn leave(&self) {
+        self.in_flight.set(self.in_flight.get() - 1);
+    }
+
+    /// Opens a connection, to the alternate address where the preferred one fails.
+    pub(super) async fn open(&self, limit: Duration) -> Result<Connection, ConnectError> {
+        let Some(alternate) = self.alternate else {
+            return Connection::open(self.address, limit).await;
+        };
+        let prefers_alternate = self.prefers_alternate.get();
+        let (first, second) = if prefers_alternate {
+            (alternate, self.address)
+        } else {
+            (self.address, alternate)
+        };
+        if let Ok(connection) = Connection::open(first, limit).await {
+            return Ok(connection);
+        }
+        let connection = Connection::open(second, limit).await?;
+        self.prefers_alternate.set(!prefers_alternate);
+        Ok(connection)
+    }
+
+    /// The connection used last that is still good.
+    pub(super) fn take_idle(&self, keep: Duration) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        if idle.is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        while let Some(Idle {
+            mut connection,
+            since,
+        }) = idle.pop_back()
+        {
+            // One that is not ready still has unsent bytes of an earlier request: it is closed.
+            if connection.sender.is_ready() && now.duration_since(since) < keep {
+                connection.is_reused = true;
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    pub(super) fn put_idle(&self, connection: Connection) {
+        if !self.is_retired.get() && !connection.sender.is_closed() {
+            self.idle.borrow_mut().push_back(Idle {
+                connection,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    /// Closes the connection that was idle for longest.
+    pub(super) fn evict_oldest(&self) {
+        self.idle.borrow_mut().pop_front();
+    }
+
+    /// Closes connections idle for `keep`, and lets go of those that the upstream closed.
+    pub(super) fn sweep(&self, keep: Duration) {
+        let now = Instant::now();
+        self.idle.borrow_mut().retain(|idle| {
+            !idle.connection.sender.is_closed() && now.duration_since(idle.since) < keep
+        });
+    }
+
+    pub(super) fn idle_count(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    /// The name no longer has this address: requests in flight go on, nothing is kept after them.
+    pub(super) fn retire(&self) {
+        self.is_retired.set(true);
+        self.idle.borrow_mut().clear();
+    }
+
+    pub(super) fn is_ejected(&self) -> bool {
+        self.ejected_until.get().is_some()
+    }
+
+    /// Ends an ejection whose time has come. Returns whether it did.
+    pub(super) fn readmit(&self, now: Instant) -> bool {
+        let is_over = self.ejected_until.get().is_some_and(|until| until <= now);
+        if is_over {
+            self.ejected_until.set(None);
+        }
+        is_over
+    }
+
+    /// An answer below 500: failures and ejections are in a row no more.
+    pub(super) fn succeeded(&self) {
+        if self.ejected_until.get().is_none() {
+            self.failures.set(0);
+            self.ejections.set(0);
+        }
+    }
+
+    /// A failure. Returns whether it makes enough in a row to eject.
+    pub(super) fn failed(&self, ejection: &Ejection) -> bool {
+        let failures = self.failures.get().saturating_add(1);
+        self.failures.set(failures);
+        failures >= ejection.consecutive_failures && !self.is_ejected()
+    }
+
+    /// Leaves it out for a while, longer each time. Returns for how long.
+    pub(super) fn eject(&self, base: Duration) -> Duration {
+        let times = self.ejections.get().saturating_add(1);
+        let period = base.saturating_mul(times);
+        self.ejections.set(times);
+        self.failures.set(0);
+        self.ejected_until.set(Instant::now().checked_add(period));
+        period
+    }
+}

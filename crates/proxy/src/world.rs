@@ -1,0 +1,424 @@
+//! The live world: answers a guest's calls from the exchange, the plugin and the gateway.
+//!
+//! One world per VM. Before each callback it learns whose context runs; calls act on that context
+//! until the guest chooses another (Proxy-Wasm reference 3.10). Invariant: nothing here calls a
+//! guest; what a call starts goes on after the guest has returned.
+
+mod attributes;
+mod callouts;
+mod foreign_calls;
+mod maps;
+mod root;
+mod shared;
+
+use std::rc::{Rc, Weak};
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use weir_guest::door::{Clock, ContextId, LogLevel, StreamKind};
+use weir_guest::pairs;
+use weir_guest::{Answer, Call, Event, Reply, Status, Stop, World};
+use weir_model::limits;
+
+use crate::gateway::Shared;
+use crate::message::{FieldValue, HeaderList, Side};
+use crate::plugin::Slot;
+use crate::stream::{LocalAnswer, Order, StreamRef};
+pub(crate) use callouts::CalloutView;
+pub(crate) use maps::stage_index;
+pub(crate) use root::Root;
+use shared::GuestMetrics;
+
+/// Everything that a VM's guests may see and do.
+pub(crate) struct LiveWorld {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) slot: Weak<Slot>,
+    pub(crate) roots: FxHashMap<ContextId, Root>,
+    seats: FxHashMap<ContextId, Seat>,
+    next_context: ContextId,
+    /// The callback's own context and what it stands for.
+    own: Here,
+    /// The context that calls act on.
+    here: Here,
+    /// The callback runs in `on_configure`, or creates a root: its configuration can be read.
+    shows_configuration: bool,
+    /// The answer that the running `on_http_call_response` looks at.
+    pub(crate) callout: Option<CalloutView>,
+    next_token: u32,
+    metrics: GuestMetrics,
+    space: std::sync::Arc<weir_maps::Space>,
+}
+
+/// A stream context.
+#[derive(Clone)]
+struct Seat {
+    stream: StreamRef,
+    stage: usize,
+    root: ContextId,
+}
+
+/// What a context id stands for.
+#[derive(Clone, Default)]
+struct Here {
+    root: ContextId,
+    stream: Option<(StreamRef, usize)>,
+}
+
+type Outcome = Result<Reply, Status>;
+
+impl LiveWorld {
+    pub(crate) fn new(shared: Rc<Shared>, slot: Weak<Slot>, vm_id: &str) -> Self {
+        let space = shared.process.spaces.space(vm_id);
+        Self {
+            shared,
+            slot,
+            roots: FxHashMap::default(),
+            seats: FxHashMap::default(),
+            next_context: 1,
+            own: Here::default(),
+            here: Here::default(),
+            shows_configuration: false,
+            callout: None,
+            next_token: 0,
+            metrics: GuestMetrics::default(),
+            space,
+        }
+    }
+
+    /// A new root context.
+    pub(crate) fn add_root(&mut self, root: Root) -> ContextId {
+        let id = self.next_id();
+        self.roots.insert(id, root);
+        id
+    }
+
+    /// A new stream context.
+    pub(crate) fn add_stream(
+        &mut self,
+        root: ContextId,
+        stream: &StreamRef,
+        stage: usize,
+    ) -> ContextId {
+        let id = self.next_id();
+        self.seats.insert(
+            id,
+            Seat {
+                stream: Rc::clone(stream),
+                stage,
+                root,
+            },
+        );
+        id
+    }
+
+    pub(crate) fn remove_stream(&mut self, context: ContextId) {
+        self.seats.remove(&context);
+    }
+
+    /// Streams that have a context here, with their stage.
+    pub(crate) fn streams(&self) -> Vec<(StreamRef, usize)> {
+        self.seats
+            .values()
+            .map(|seat| (Rc::clone(&seat.stream), seat.stage))
+            .collect()
+    }
+
+    /// Lets a root look at a stream while it logs it.
+    pub(crate) fn lend(&mut self, root: ContextId, stream: Option<&StreamRef>) {
+        if let Some(root) = self.roots.get_mut(&root) {
+            root.lent = stream.map(Rc::clone);
+        }
+    }
+
+    fn next_id(&mut self) -> ContextId {
+        loop {
+            let id = self.next_context;
+            self.next_context = self.next_context.checked_add(1).unwrap_or(1);
+            if !self.seats.contains_key(&id) && !self.roots.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    fn locate(&self, context: ContextId) -> Option<Here> {
+        if let Some(seat) = self.seats.get(&context) {
+            let stream = Some((Rc::clone(&seat.stream), seat.stage));
+            return Some(Here {
+                root: seat.root,
+                stream,
+            });
+        }
+        let root = self.roots.get(&context)?;
+        Some(Here {
+            root: context,
+            stream: root.lent.as_ref().map(|s| (Rc::clone(s), usize::MAX)),
+        })
+    }
+
+    fn root(&self) -> Option<&Root> {
+        self.roots.get(&self.here.root)
+    }
+
+    fn root_mut(&mut self) -> Option<&mut Root> {
+        self.roots.get_mut(&self.here.root)
+    }
+
+    /// The stream that calls act on, and the stage that acts.
+    fn stream(&self) -> Option<(StreamRef, usize)> {
+        self.here.stream.clone()
+    }
+
+    fn answer(&mut self, call: Call<'_>) -> Outcome {
+        match call {
+            Call::Header { map, name } => self.header(map, name),
+            Call::AddHeader { map, name, value } => self.edit_headers(map, |list, side| {
+                list.add(name, FieldValue::copied(value), side);
+            }),
+            Call::ReplaceHeader { map, name, value } => self.edit_headers(map, |list, side| {
+                list.replace(name, FieldValue::copied(value), side);
+            }),
+            Call::RemoveHeader { map, name } => {
+                self.edit_headers(map, |list, side| list.remove(name, side))
+            }
+            Call::Headers { map } => Ok(self.headers(map)),
+            Call::SetHeaders { map, pairs } => {
+                let pairs = pairs::decode(pairs);
+                self.edit_headers(map, |list, side| {
+                    list.clear();
+                    for (name, value) in pairs {
+                        list.add(name, FieldValue::copied(value), side);
+                    }
+                })
+            }
+            Call::HeadersSize { map } => self.headers_size(map),
+            Call::Buffer { kind, start, max } => self.buffer(kind, start, max),
+            Call::BufferLength { kind } => self.buffer_length(kind),
+            Call::SetBuffer {
+                kind,
+                start,
+                length,
+                bytes,
+            } => self.set_buffer(kind, (start, length), bytes),
+            Call::Property { path } => self.property(path),
+            Call::SetProperty { path, value } => self.set_property(path, value),
+            _ => self.answer_general(call),
+        }
+    }
+
+    fn answer_general(&mut self, call: Call<'_>) -> Outcome {
+        match call {
+            Call::Log { level, message } => {
+                self.log(level, message);
+                Ok(Reply::Done)
+            }
+            Call::LogLevel => Ok(Reply::Number(log_threshold())),
+            Call::Now(clock) => Ok(Reply::Number(self.shared.now(clock))),
+            Call::Random { length } => random(length),
+            Call::Environment => Ok(self.environment()),
+            Call::SetTick { period_ms } => self.set_tick(period_ms),
+            Call::SetEffectiveContext { context } => self.set_effective(context),
+            Call::Done => self.end_root(),
+            Call::ContinueStream(kind) => self.continue_stream(kind),
+            Call::CloseStream(kind) => {
+                if let (Some((stream, _)), StreamKind::Request | StreamKind::Response) =
+                    (self.stream(), kind)
+                {
+                    stream.borrow_mut().order(Order::Close);
+                }
+                Ok(Reply::Done)
+            }
+            Call::ClearRouteCache => {
+                if let Some((stream, _)) = self.stream() {
+                    stream.borrow_mut().route_is_stale = true;
+                }
+                Ok(Reply::Done)
+            }
+            Call::LocalResponse(response) => {
+                self.local_response(&response);
+                Ok(Reply::Done)
+            }
+            Call::Foreign { name, arguments } => self.foreign(name, arguments),
+            _ => self.answer_outward(call),
+        }
+    }
+
+    /// Calls that leave the stream: callouts, shared data, metrics.
+    fn answer_outward(&mut self, call: Call<'_>) -> Outcome {
+        match call {
+            Call::CalloutStatus => Ok(self.callout_status()),
+            Call::HttpCall(call) => self.http_call(&call),
+            Call::GrpcCall(call) | Call::GrpcStream(call) => self.grpc_call(&call),
+            Call::GrpcSend { .. } | Call::GrpcClose { .. } | Call::GrpcCancel { .. } => {
+                Err(Status::NotFound)
+            }
+            Call::SharedEntry { key } => self.shared_entry(key),
+            Call::SetSharedEntry { key, value, cas } => self.set_shared_entry(key, value, cas),
+            Call::RegisterQueue { name } => self.register_queue(name),
+            Call::ResolveQueue { vm_id, name } => self.resolve_queue(vm_id, name),
+            Call::Enqueue { token, item } => self.enqueue(token, item),
+            Call::Dequeue { token } => self.dequeue(token),
+            Call::DefineMetric { kind, name } => {
+                self.metrics
+                    .define(&self.shared.process.metrics, kind, name)
+            }
+            Call::IncrementMetric { id, offset } => self.metrics.increment(id, offset),
+            Call::RecordMetric { id, value } => self.metrics.record(id, value),
+            Call::Metric { id } => self.metrics.value(id),
+            _ => Err(Status::Unimplemented),
+        }
+    }
+
+    fn log(&self, level: LogLevel, message: &[u8]) {
+        let kept = &message[..message.len().min(limits::GUEST_LOG_BYTES_MAX)];
+        let text = one_line(kept);
+        let plugin: &str = self.root().map_or("", |root| &root.filter.name);
+        match level {
+            LogLevel::Trace => tracing::trace!(target: "wasm", plugin, "{text}"),
+            LogLevel::Debug => tracing::debug!(target: "wasm", plugin, "{text}"),
+            LogLevel::Info => tracing::info!(target: "wasm", plugin, "{text}"),
+            LogLevel::Warn => tracing::warn!(target: "wasm", plugin, "{text}"),
+            LogLevel::Error => tracing::error!(target: "wasm", plugin, "{text}"),
+            LogLevel::Critical => {
+                tracing::error!(target: "wasm", plugin, critical = true, "{text}");
+            }
+        }
+    }
+
+    fn environment(&self) -> Reply {
+        let variables = self
+            .slot
+            .upgrade()
+            .map(|slot| slot.filter().environment.clone());
+        let variables = variables.unwrap_or_default();
+        let bytes = variables
+            .iter()
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        Reply::Bytes(pairs::encode(bytes))
+    }
+
+    fn set_effective(&mut self, context: ContextId) -> Outcome {
+        self.here = match context {
+            0 => self.own.clone(),
+            _ => self.locate(context).ok_or(Status::BadArgument)?,
+        };
+        Ok(Reply::Done)
+    }
+
+    fn continue_stream(&mut self, kind: StreamKind) -> Outcome {
+        let side = match kind {
+            StreamKind::Request => Side::Request,
+            StreamKind::Response => Side::Response,
+            StreamKind::Downstream => return Ok(Reply::Done),
+            StreamKind::Upstream => return Err(Status::Unimplemented),
+        };
+        if let Some((stream, stage)) = self.stream() {
+            let mut stream = stream.borrow_mut();
+            if let Some(access) = stream.access.get_mut(stage) {
+                // Either direction takes the request's maps away at once, as in Envoy.
+                access.request_headers = false;
+                access.request_trailers = false;
+            }
+            stream.order(Order::Resume { stage, side });
+        }
+        Ok(Reply::Done)
+    }
+
+    fn local_response(&mut self, response: &weir_guest::door::LocalResponse<'_>) {
+        let Some((stream, stage)) = self.stream() else {
+            return;
+        };
+        let mut headers = HeaderList::default();
+        for (name, value) in pairs::decode(response.headers) {
+            headers.add(name, FieldValue::copied(value), Side::Response);
+        }
+        let details = String::from_utf8_lossy(response.details)
+            .replace(|character: char| character.is_ascii_whitespace(), "_");
+        let answer = LocalAnswer {
+            status: u16::try_from(response.status).unwrap_or(500),
+            details,
+            headers,
+            body: Bytes::copy_from_slice(response.body),
+            grpc_status: u32::try_from(response.grpc_status)
+                .ok()
+                .filter(|code| *code <= 16),
+        };
+        let mut stream = stream.borrow_mut();
+        let is_first = !stream
+            .orders
+            .iter()
+            .any(|order| matches!(order, Order::Answer { .. }));
+        if is_first && !stream.is_logging {
+            stream.order(Order::Answer { stage, answer });
+        }
+    }
+}
+
+impl World for LiveWorld {
+    fn enter(&mut self, event: &Event) {
+        self.own = self.locate(event.context()).unwrap_or_default();
+        self.here = self.own.clone();
+        self.shows_configuration = matches!(
+            event,
+            Event::Configure { .. } | Event::ContextCreate { parent: 0, .. }
+        );
+    }
+
+    fn leave(&mut self, _event: &Event) {
+        self.shows_configuration = false;
+        self.own = Here::default();
+        self.here = Here::default();
+    }
+
+    fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
+        Ok(self.answer(call).unwrap_or_else(Reply::Refused).into())
+    }
+}
+
+/// Text of a guest as one line: control characters are escaped, so that it cannot pass for lines of
+/// the gateway.
+pub(crate) fn one_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes);
+    if !text.chars().any(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '\t' => line.push(character),
+            control if control.is_control() => line.extend(control.escape_default()),
+            other => line.push(other),
+        }
+    }
+    line.into()
+}
+
+/// The lowest level that is written, in the numbers of the ABI; 6: none.
+fn log_threshold() -> u64 {
+    use tracing::level_filters::LevelFilter;
+    match LevelFilter::current() {
+        LevelFilter::TRACE => 0,
+        LevelFilter::DEBUG => 1,
+        LevelFilter::INFO => 2,
+        LevelFilter::WARN => 3,
+        LevelFilter::ERROR => 4,
+        LevelFilter::OFF => 6,
+    }
+}
+
+fn random(length: u32) -> Outcome {
+    let mut bytes = vec![0; length as usize];
+    getrandom::fill(&mut bytes).map_err(|_| Status::InternalFailure)?;
+    Ok(Reply::Bytes(bytes.into()))
+}
+
+/// Nanoseconds of a clock.
+pub(crate) fn clock(clock: Clock, origin: std::time::Instant) -> u64 {
+    let since = match clock {
+        Clock::Wall => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default(),
+        // Never 0: some guests take a monotonic 0 for "no clock".
+        Clock::Monotonic => origin.elapsed() + std::time::Duration::from_secs(1),
+    };
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

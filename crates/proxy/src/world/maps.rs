@@ -1,0 +1,298 @@
+//! Header maps and buffers of the stream that a guest acts on (Proxy-Wasm reference 2.4, 2.5).
+
+use bytes::Bytes;
+use weir_guest::door::{BufferKind, MapKind};
+use weir_guest::{Reply, Status, pairs};
+
+use super::{LiveWorld, Outcome};
+use crate::message::{HeaderList, Side};
+use crate::stream::Stream;
+
+/// How a map is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Read,
+    Edit,
+}
+
+impl LiveWorld {
+    pub(super) fn header(&self, map: MapKind, name: &[u8]) -> Outcome {
+        let side = side_of(map);
+        let found = self.with_map(map, Use::Read, |list| {
+            list.first(name, side)
+                .map(|value| Bytes::copy_from_slice(value.as_bytes()))
+        });
+        let found = match found {
+            // What never was is absent in the log phase, not out of reach.
+            Err(_) if self.is_logging() && !is_callout(map) => None,
+            found => found?,
+        };
+        match found {
+            Some(value) => Ok(Reply::Bytes(value)),
+            None if self.is_abi_0_1_0() => Ok(Reply::Bytes(Bytes::new())),
+            None => Err(Status::NotFound),
+        }
+    }
+
+    pub(super) fn headers(&self, map: MapKind) -> Reply {
+        let encoded = self.with_map(map, Use::Read, |list| pairs::encode(list.iter()));
+        // A map that is not there now has no pairs; only its values are refused.
+        Reply::Bytes(encoded.unwrap_or_default())
+    }
+
+    pub(super) fn headers_size(&self, map: MapKind) -> Outcome {
+        if is_callout(map) {
+            return Err(Status::BadArgument);
+        }
+        let bytes = self.with_map(map, Use::Edit, |list| list.bytes())?;
+        Ok(Reply::Number(bytes as u64))
+    }
+
+    pub(super) fn edit_headers(
+        &mut self,
+        map: MapKind,
+        edit: impl FnOnce(&mut HeaderList, Side),
+    ) -> Outcome {
+        if is_callout(map) {
+            return Err(Status::BadArgument);
+        }
+        self.with_map(map, Use::Edit, |list| edit(list, side_of(map)))?;
+        if map == MapKind::RequestHeaders
+            && let Some((stream, stage)) = self.stream()
+        {
+            let mut stream = stream.borrow_mut();
+            let keeps = stream
+                .access
+                .get(stage)
+                .is_some_and(|access| access.keeps_route);
+            stream.route_is_stale |= !keeps;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Looks at a map if it is there now, else `BadArgument`.
+    fn with_map<T>(
+        &self,
+        map: MapKind,
+        how: Use,
+        look: impl FnOnce(&mut HeaderList) -> T,
+    ) -> Result<T, Status> {
+        if is_callout(map) {
+            return self.with_callout_map(map, look);
+        }
+        let (stream, stage) = self.stream().ok_or(Status::BadArgument)?;
+        let stream = &mut *stream.borrow_mut();
+        match map_of(stream, stage, map, how) {
+            Some(list) => Ok(look(list)),
+            None => Err(Status::BadArgument),
+        }
+    }
+
+    fn with_callout_map<T>(
+        &self,
+        map: MapKind,
+        look: impl FnOnce(&mut HeaderList) -> T,
+    ) -> Result<T, Status> {
+        let view = self.callout.as_ref().ok_or(Status::BadArgument)?;
+        let list = match map {
+            MapKind::CalloutHeaders => &view.headers,
+            MapKind::CalloutTrailers => &view.trailers,
+            _ => return Err(Status::BadArgument),
+        };
+        Ok(look(&mut list.clone()))
+    }
+
+    fn speaks_higress(&self) -> bool {
+        self.slot
+            .upgrade()
+            .is_some_and(|slot| slot.program().dialect == weir_model::Dialect::Higress)
+    }
+
+    fn is_logging(&self) -> bool {
+        self.stream()
+            .is_some_and(|(stream, _)| stream.borrow().is_logging)
+    }
+
+    fn is_abi_0_1_0(&self) -> bool {
+        self.slot
+            .upgrade()
+            .is_some_and(|slot| slot.program().version == weir_guest::abi::AbiVersion::V0_1_0)
+    }
+
+    pub(super) fn buffer(&self, kind: BufferKind, start: u32, max: u32) -> Outcome {
+        let (start, max) = (start as usize, max as usize);
+        if let Some(side) = body_side(kind) {
+            let Some((stream, stage)) = self.stream() else {
+                return Ok(empty());
+            };
+            let stream = &mut *stream.borrow_mut();
+            let window = body_of(stream, stage, side);
+            return Ok(window.map_or_else(empty, |body| Reply::Bytes(body.slice(start, max))));
+        }
+        let bytes = self.fixed_buffer(kind)?;
+        let start = start.min(bytes.len());
+        let end = start.saturating_add(max).min(bytes.len());
+        Ok(Reply::Bytes(bytes.slice(start..end)))
+    }
+
+    pub(super) fn buffer_length(&self, kind: BufferKind) -> Outcome {
+        if let Some(side) = body_side(kind) {
+            let Some((stream, stage)) = self.stream() else {
+                return Ok(Reply::Number(0));
+            };
+            let stream = &mut *stream.borrow_mut();
+            let length = body_of(stream, stage, side).map_or(0, |body| body.len());
+            return Ok(Reply::Number(length as u64));
+        }
+        Ok(Reply::Number(self.fixed_buffer(kind)?.len() as u64))
+    }
+
+    pub(super) fn set_buffer(
+        &self,
+        kind: BufferKind,
+        (start, length): (u32, u32),
+        bytes: &[u8],
+    ) -> Outcome {
+        let Some(side) = body_side(kind) else {
+            self.fixed_buffer(kind)?;
+            return Err(Status::BadArgument);
+        };
+        let (stream, stage) = self.stream().ok_or(Status::BadArgument)?;
+        let stream = &mut *stream.borrow_mut();
+        let body = body_of(stream, stage, side).ok_or(Status::BadArgument)?;
+        body.splice(
+            start as usize,
+            length as usize,
+            Bytes::copy_from_slice(bytes),
+        )
+        .map_err(|_| Status::BadArgument)?;
+        Ok(Reply::Done)
+    }
+
+    /// Buffers that the guest cannot change.
+    fn fixed_buffer(&self, kind: BufferKind) -> Result<Bytes, Status> {
+        match kind {
+            BufferKind::CalloutBody => {
+                let view = self.callout.as_ref().ok_or(Status::NotFound)?;
+                view.body.clone().ok_or(Status::NotFound)
+            }
+            BufferKind::VmConfiguration => Ok(self
+                .slot
+                .upgrade()
+                .map(|slot| slot.filter().vm_configuration.clone())
+                .unwrap_or_default()),
+            BufferKind::PluginConfiguration if self.shows_configuration => Ok(self
+                .root()
+                .map(|root| root.configuration.clone())
+                .unwrap_or_default()),
+            BufferKind::PluginConfiguration => Err(Status::NotFound),
+            // Envoy's plugins must find that this kind does not exist.
+            BufferKind::RedisReply if !self.speaks_higress() => Err(Status::BadArgument),
+            BufferKind::RequestBody
+            | BufferKind::ResponseBody
+            | BufferKind::DownstreamBytes
+            | BufferKind::UpstreamBytes
+            | BufferKind::GrpcMessage
+            | BufferKind::CallArguments
+            | BufferKind::RedisReply => Ok(Bytes::new()),
+        }
+    }
+}
+
+fn empty() -> Reply {
+    Reply::Bytes(Bytes::new())
+}
+
+fn is_callout(map: MapKind) -> bool {
+    match map {
+        MapKind::RequestHeaders
+        | MapKind::RequestTrailers
+        | MapKind::ResponseHeaders
+        | MapKind::ResponseTrailers => false,
+        MapKind::GrpcInitialMetadata
+        | MapKind::GrpcTrailingMetadata
+        | MapKind::CalloutHeaders
+        | MapKind::CalloutTrailers => true,
+    }
+}
+
+fn side_of(map: MapKind) -> Side {
+    match map {
+        MapKind::RequestHeaders | MapKind::RequestTrailers => Side::Request,
+        MapKind::ResponseHeaders
+        | MapKind::ResponseTrailers
+        | MapKind::GrpcInitialMetadata
+        | MapKind::GrpcTrailingMetadata
+        | MapKind::CalloutHeaders
+        | MapKind::CalloutTrailers => Side::Response,
+    }
+}
+
+fn body_side(kind: BufferKind) -> Option<Side> {
+    match kind {
+        BufferKind::RequestBody => Some(Side::Request),
+        BufferKind::ResponseBody => Some(Side::Response),
+        BufferKind::DownstreamBytes
+        | BufferKind::UpstreamBytes
+        | BufferKind::CalloutBody
+        | BufferKind::GrpcMessage
+        | BufferKind::VmConfiguration
+        | BufferKind::PluginConfiguration
+        | BufferKind::CallArguments
+        | BufferKind::RedisReply => None,
+    }
+}
+
+fn body_of(
+    stream: &mut Stream,
+    stage: usize,
+    side: Side,
+) -> Option<&mut crate::message::BodyBuffer> {
+    let stage = stage_index(stream, stage, side)?;
+    stream.flow(side).window(stage)
+}
+
+/// Response stages run in the reverse order of the request's.
+pub(crate) fn stage_index(stream: &Stream, stage: usize, side: Side) -> Option<usize> {
+    match side {
+        Side::Request => Some(stage),
+        Side::Response => stream.access.len().checked_sub(stage.checked_add(1)?),
+    }
+}
+
+/// The map, if this stage may use it now.
+fn map_of(stream: &mut Stream, stage: usize, map: MapKind, how: Use) -> Option<&mut HeaderList> {
+    if stream.is_logging && how == Use::Read {
+        return match map {
+            MapKind::RequestHeaders => Some(&mut stream.request.headers),
+            MapKind::ResponseHeaders => Some(&mut stream.response.headers),
+            MapKind::ResponseTrailers => stream.response.trailers.as_mut(),
+            _ => None,
+        };
+    }
+    let access = stream.access.get_mut(stage)?;
+    match map {
+        MapKind::RequestHeaders => access
+            .request_headers
+            .then_some(&mut stream.request.headers),
+        MapKind::ResponseHeaders => access
+            .response_headers
+            .then_some(&mut stream.response.headers),
+        MapKind::RequestTrailers => {
+            let makes = access.ending == Some(Side::Request);
+            access.made_trailers |= makes;
+            (access.request_trailers || makes)
+                .then(|| stream.request.trailers.get_or_insert_default())
+        }
+        MapKind::ResponseTrailers => {
+            let makes = access.ending == Some(Side::Response);
+            access.made_trailers |= makes;
+            (access.response_trailers || makes)
+                .then(|| stream.response.trailers.get_or_insert_default())
+        }
+        MapKind::GrpcInitialMetadata
+        | MapKind::GrpcTrailingMetadata
+        | MapKind::CalloutHeaders
+        | MapKind::CalloutTrailers => None,
+    }
+}

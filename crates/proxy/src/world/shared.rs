@@ -1,0 +1,157 @@
+//! Shared data, queues and metrics of a VM (Proxy-Wasm reference 6.4–6.6).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use weir_guest::door::MetricKind;
+use weir_guest::{Reply, Status};
+use weir_maps::{DequeueError, SetError};
+
+use super::{LiveWorld, Outcome};
+use crate::metrics::{self, MetricRef, Metrics};
+
+impl LiveWorld {
+    pub(super) fn shared_entry(&self, key: &[u8]) -> Outcome {
+        let (value, cas) = self.space.get(key).ok_or(Status::NotFound)?;
+        Ok(Reply::Entry(value, cas))
+    }
+
+    pub(super) fn set_shared_entry(&self, key: &[u8], value: &[u8], cas: u32) -> Outcome {
+        match self.space.set(key, Bytes::copy_from_slice(value), cas) {
+            Ok(_) => Ok(Reply::Done),
+            Err(SetError::CasMismatch) => Err(Status::CasMismatch),
+            Err(error) => {
+                tracing::warn!(vm_id = self.space.vm_id(), %error, "shared data was not stored");
+                Err(Status::InternalFailure)
+            }
+        }
+    }
+
+    /// The registrant is told of each item on its own worker, never inside the enqueue.
+    pub(super) fn register_queue(&mut self, name: &[u8]) -> Outcome {
+        let slot = self.slot.upgrade().ok_or(Status::InternalFailure)?;
+        let notices = self.shared.notices.clone();
+        let (slot, root, life) = (slot.index(), self.here.root, slot.life());
+        let listener = Arc::new(move |token| {
+            // A full channel means that the worker has more notices than it can take; the items
+            // are still in the queue.
+            if notices
+                .try_send(crate::gateway::Notice {
+                    slot,
+                    life,
+                    root,
+                    token,
+                })
+                .is_err()
+            {
+                tracing::warn!(token, "a notice of a shared queue was dropped");
+            }
+        });
+        let token = self.space.register(name, listener).map_err(|error| {
+            tracing::warn!(vm_id = self.space.vm_id(), %error, "a queue was not registered");
+            Status::InternalFailure
+        })?;
+        Ok(Reply::Number(u64::from(token)))
+    }
+
+    pub(super) fn resolve_queue(&self, vm_id: &[u8], name: &[u8]) -> Outcome {
+        let vm_id = std::str::from_utf8(vm_id).map_err(|_| Status::NotFound)?;
+        let vm_id = if vm_id.is_empty() {
+            self.space.vm_id()
+        } else {
+            vm_id
+        };
+        let token = self.space.resolve(vm_id, name).ok_or(Status::NotFound)?;
+        Ok(Reply::Number(u64::from(token)))
+    }
+
+    pub(super) fn enqueue(&self, token: u32, item: &[u8]) -> Outcome {
+        use weir_maps::EnqueueError;
+        match self.space.enqueue(token, Bytes::copy_from_slice(item)) {
+            Ok(()) => Ok(Reply::Done),
+            Err(EnqueueError::UnknownToken(_)) => Err(Status::NotFound),
+            Err(error) => {
+                tracing::warn!(%error, "an item was not put into a shared queue");
+                Err(Status::InternalFailure)
+            }
+        }
+    }
+
+    pub(super) fn dequeue(&self, token: u32) -> Outcome {
+        match self.space.dequeue(token) {
+            Ok(Some(item)) => Ok(Reply::Bytes(item)),
+            Ok(None) => Err(Status::Empty),
+            Err(DequeueError::UnknownToken(_)) => Err(Status::NotFound),
+        }
+    }
+}
+
+/// The metrics that a VM has defined. Ids carry the kind in their two lowest bits: counters 4, 8 …,
+/// gauges 5, 9 …, histograms 6, 10 …
+#[derive(Default)]
+pub(super) struct GuestMetrics {
+    counters: Vec<(Bytes, MetricRef)>,
+    gauges: Vec<(Bytes, MetricRef)>,
+    histograms: Vec<(Bytes, MetricRef)>,
+}
+
+impl GuestMetrics {
+    pub(super) fn define(&mut self, all: &Metrics, kind: MetricKind, name: &[u8]) -> Outcome {
+        let (list, bits, kind) = match kind {
+            MetricKind::Counter => (&mut self.counters, 0, metrics::MetricKind::Counter),
+            MetricKind::Gauge => (&mut self.gauges, 1, metrics::MetricKind::Gauge),
+            MetricKind::Histogram => (&mut self.histograms, 2, metrics::MetricKind::Histogram),
+        };
+        let known = list.iter().position(|(known, _)| known == name);
+        let index = if let Some(index) = known {
+            index
+        } else {
+            let text = String::from_utf8_lossy(name);
+            let metric = all.define(kind, &text).map_err(|error| {
+                tracing::warn!(metric = %super::one_line(name), %error, "a metric was not defined");
+                Status::InternalFailure
+            })?;
+            list.push((Bytes::copy_from_slice(name), metric));
+            list.len() - 1
+        };
+        Ok(Reply::Number(4 * (index as u64 + 1) + bits))
+    }
+
+    pub(super) fn increment(&self, id: u32, offset: i64) -> Outcome {
+        if id & 3 == 3 {
+            return Err(Status::BadArgument);
+        }
+        let metric = self.metric(id).ok_or(Status::NotFound)?;
+        metric
+            .increment(offset)
+            .map(|()| Reply::Done)
+            .map_err(|_| Status::BadArgument)
+    }
+
+    pub(super) fn record(&self, id: u32, value: u64) -> Outcome {
+        self.metric(id).ok_or(Status::NotFound)?.record(value);
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn value(&self, id: u32) -> Outcome {
+        if id & 3 == 3 {
+            return Err(Status::BadArgument);
+        }
+        let metric = self.metric(id).ok_or(Status::NotFound)?;
+        metric
+            .value()
+            .map(Reply::Number)
+            .map_err(|_| Status::BadArgument)
+    }
+
+    fn metric(&self, id: u32) -> Option<&MetricRef> {
+        let list = match id & 3 {
+            0 => &self.counters,
+            1 => &self.gauges,
+            2 => &self.histograms,
+            _ => return None,
+        };
+        let index = (id >> 2).checked_sub(1)? as usize;
+        list.get(index).map(|(_, metric)| metric)
+    }
+}

@@ -1,0 +1,251 @@
+//! What happens when a guest fails: statements 280 to 292.
+
+use weir_model::{Isolation, OnFailure};
+
+use crate::guest::guest;
+use crate::stage::{GET, Stage, is_oracle, with};
+
+/// Fails when asked to.
+const FRAGILE: &str = r#"
+    (request_headers (bump b) (show "count" @b) (!get 0 "x-trap") (if (i32.eqz (global.get $status)) (then (nop)))
+      (if (i32.ne (out) 0) (then (unreachable))))"#;
+const TRAP: &str = "GET /p HTTP/1.1\r\nhost: h\r\nx-trap: 1\r\n\r\n";
+
+#[test]
+fn s280_a_trap_is_503() {
+    let gateway = with(guest(FRAGILE)).start();
+    let response = gateway.ask(TRAP);
+    assert_eq!(response.brief(), (503, ""));
+    assert_eq!(gateway.details(), "wasm_fail_stream");
+    assert!(gateway.upstream.seen().is_empty());
+    let gateway = with(guest(FRAGILE)).start();
+    let response = gateway.ask(
+        "POST /p HTTP/1.1\r\nhost: h\r\nx-trap: 1\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n",
+    );
+    assert_eq!(
+        (response.status, response.field("grpc-status")),
+        (200, "14")
+    );
+}
+
+#[test]
+fn s281_other_streams_of_the_vm_fail_too() {
+    let gateway = with(guest(
+        r#"(request_headers (!get 0 "x-trap") (if (i32.ne (out) 0) (then (unreachable))) (say "waits") 1)"#,
+    ))
+    .start();
+    let mut waiting = gateway.client();
+    waiting.send(GET);
+    gateway.until(0, "waits");
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    if !is_oracle() {
+        assert_eq!(waiting.response().brief(), (503, ""));
+    }
+}
+
+#[test]
+fn s282_s283_later_requests_meet_the_policy() {
+    for (policy, status, count) in [
+        (OnFailure::Reload, 200, Some("count 1")),
+        (OnFailure::Closed, 503, None),
+        (OnFailure::Open, 200, None),
+    ] {
+        let gateway = with(guest(FRAGILE))
+            .tune(|filter| filter.on_failure = policy)
+            .start();
+        assert_eq!(gateway.ask(GET).status, 200);
+        let goes_on = policy == OnFailure::Open && !is_oracle();
+        assert_eq!(gateway.ask(TRAP).status, if goes_on { 200 } else { 503 });
+        if is_oracle() && policy == OnFailure::Reload {
+            std::thread::sleep(std::time::Duration::from_millis(1600));
+        }
+        assert_eq!(gateway.ask(GET).status, status, "{policy:?}");
+        let expected: Vec<&str> = ["count 1", "count 2"].into_iter().chain(count).collect();
+        gateway.check(0, &expected);
+    }
+}
+
+#[test]
+fn s283_a_row_of_failures_makes_the_next_vm_wait() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = with(guest(FRAGILE)).start();
+    for _ in 0..4 {
+        assert_eq!(gateway.ask(TRAP).status, 503);
+    }
+    assert_eq!(gateway.ask(GET).status, 503);
+    let found = crate::upstream::eventually(|| (gateway.ask(GET).status == 200).then_some(()));
+    assert!(found.is_some(), "no new VM");
+}
+
+#[test]
+fn s283_shared_data_survives_and_globals_do_not() {
+    let gateway = with(guest(
+        r#"(request_headers (show "a" @a) (set a 1) (get_shared "k") (!set_shared "k" "v" 0)
+             (!get 0 "x-trap") (if (i32.ne (out) 0) (then (unreachable))))"#,
+    ))
+    .start();
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    if is_oracle() {
+        std::thread::sleep(std::time::Duration::from_millis(1600));
+    }
+    assert_eq!(gateway.ask(GET).status, 200);
+    gateway.check(0, &["a 0", "get_shared 1", "a 0", "get_shared 0 v"]);
+}
+
+#[test]
+fn s284_open_lets_the_request_that_failed_go_on() {
+    let gateway = with(guest(FRAGILE))
+        .tune(|filter| filter.on_failure = OnFailure::Open)
+        .start();
+    // Envoy's FAIL_OPEN does not; its deprecated `fail_open` does (docs/differences.md).
+    assert_eq!(
+        gateway.ask(TRAP).status,
+        if is_oracle() { 503 } else { 200 }
+    );
+    assert_eq!(gateway.ask(TRAP).status, 200);
+}
+
+#[test]
+fn s285_a_trap_after_the_head_resets() {
+    let gateway = with(guest(
+        "(response_body (bump a) (if (i32.eq @a 2) (then (unreachable))))",
+    ))
+    .upstream("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc|||def")
+    .start();
+    let response = gateway.ask(GET);
+    assert_eq!((response.status, response.was_cut), (200, true));
+    assert!(is_oracle() || gateway.details() == "wasm_fail_stream");
+}
+
+#[test]
+fn a_trap_before_the_response_left_is_503() {
+    for script in [
+        "(response_headers (unreachable))",
+        "(request_body (unreachable))",
+    ] {
+        let gateway = with(guest(script)).start();
+        let response = gateway.ask("POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc");
+        assert_eq!(response.brief(), (503, ""), "{script}");
+        assert_eq!(gateway.details(), "wasm_fail_stream");
+    }
+}
+
+#[test]
+fn s286_a_trap_at_the_end_does_not_reach_the_client() {
+    for script in [
+        "(log (unreachable))",
+        "(done (unreachable))",
+        "(delete (unreachable))",
+    ] {
+        let gateway = with(guest(script)).start();
+        assert_eq!(gateway.ask(GET).brief(), (200, "ok"), "{script}");
+    }
+}
+
+#[test]
+fn s287_s289_loops_and_recursion_end() {
+    if is_oracle() {
+        return;
+    }
+    let spin =
+        r#"(request_headers (!get 0 "x-trap") (if (i32.ne (out) 0) (then (loop $l (br $l)))))"#;
+    let recurse = r#"(func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) 1))
+        (request_headers (!get 0 "x-trap") (if (i32.ne (out) 0) (then (drop (call $deep (i32.const 1))))))"#;
+    for script in [spin, recurse] {
+        let gateway = with(guest(script))
+            .tune(|filter| filter.limits.call = std::time::Duration::from_millis(50))
+            .start();
+        assert_eq!(gateway.ask(TRAP).brief(), (503, ""));
+        assert_eq!(gateway.ask(GET).status, 200);
+    }
+}
+
+#[test]
+fn s288_memory_beyond_the_limit_is_refused_to_the_guest() {
+    if is_oracle() {
+        return;
+    }
+    let script = r#"(request_headers (show "grow" (memory.grow (i32.const 2000))) (show "small" (i32.ne (memory.grow (i32.const 1)) -1)))"#;
+    let gateway = with(guest(script))
+        .tune(|filter| filter.limits.memory_bytes = 64 << 20)
+        .start();
+    assert_eq!(gateway.ask(GET).status, 200);
+    gateway.check(0, &["grow 4294967295", "small 1"]);
+}
+
+#[test]
+fn s291_other_vms_go_on() {
+    let gateway = Stage::new()
+        .filter(guest(r#"(request_headers (bump a) (show "count" @a))"#))
+        .filter(guest(FRAGILE))
+        .start();
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    gateway.ask(GET);
+    gateway.check(0, &["count 1", "count 2"]);
+}
+
+#[test]
+fn s291_one_vm_by_module_fails_for_both() {
+    let shared = |filter: &mut weir_model::Filter| {
+        (filter.isolation, filter.vm_id) = (Isolation::Module, "one".into());
+        filter.on_failure = OnFailure::Closed;
+    };
+    let gateway = Stage::new()
+        .filter(guest(FRAGILE))
+        .tune(shared)
+        .filter(guest(FRAGILE))
+        .tune(shared)
+        .start();
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    assert_eq!(gateway.ask(GET).status, 503);
+}
+
+#[test]
+fn s292_a_failed_vm_is_told_nothing_more() {
+    let gateway = with(guest(&format!(
+        "(log (say \"log\")) (done (say \"done\")) (delete (say \"delete\")) {FRAGILE}"
+    )))
+    .start();
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    gateway.details();
+    gateway.check(0, &["count 1"]);
+}
+
+#[test]
+fn s252_a_failed_vm_does_not_tick() {
+    if is_oracle() {
+        // Its main thread has a VM of its own that logs, too.
+        return;
+    }
+    let gateway = with(guest(
+        r#"(configure (!tick_every 20) 1) (tick (bump a) (show "tick" @a) (if (i32.eq @a 2) (then (unreachable))))"#,
+    ))
+    .start();
+    gateway.until(0, "tick 2");
+    std::thread::sleep(std::time::Duration::from_millis(80));
+    gateway.check(0, &["tick 1", "tick 2"]);
+}
+
+#[test]
+fn a_trap_in_a_root_callback_ends_paused_streams() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = with(guest(
+        r#"(request_headers (!call "side" "{:method:GET;:path:/;:authority:s}" "" "" 1000) 1) (http_call_response (unreachable))"#,
+    ))
+    .start();
+    assert_eq!(gateway.ask(GET).brief(), (503, ""));
+    assert_eq!(gateway.details(), "wasm_fail_stream");
+}
+
+#[test]
+fn a_trap_as_the_context_is_made_is_503() {
+    let gateway = with(guest(
+        "(context_create (if (i32.ne $parent 0) (then (unreachable))))",
+    ))
+    .start();
+    assert_eq!(gateway.ask(GET).brief(), (503, ""));
+}

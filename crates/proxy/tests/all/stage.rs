@@ -1,0 +1,345 @@
+//! A gateway with guests, an upstream for requests and one for callouts.
+//!
+//! `WEIR_ORACLE=envoy` plays the same tests with a real Envoy, to see whether they are right.
+
+mod scene;
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use weir_model::{Dialect, Filter, GuestLimits, Isolation, Name, OnFailure, Strictness};
+use weir_proxy::worker::Running;
+use weir_proxy::{Prepared, Process};
+
+use crate::capture::{Lines, lines_of};
+use crate::client::{Client, Response};
+use crate::envoy::Envoy;
+use crate::upstream::{Answers, Upstream, eventually, locked};
+pub(crate) use scene::Scene;
+
+/// A plain answer.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// A plain request.
+pub(crate) const GET: &str = "GET /p?q=1 HTTP/1.1\r\nhost: h\r\n\r\n";
+
+/// Where a filter is used.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Role {
+    Chain,
+    Log,
+    Background,
+}
+
+/// A gateway to be started.
+pub(crate) struct Stage {
+    pub(crate) filters: Vec<(Filter, Vec<u8>, Role)>,
+    pub(crate) workers: usize,
+    pub(crate) buffer_bytes: usize,
+    answer: String,
+    answers: Answers,
+    side: String,
+    side_answers: Answers,
+}
+
+/// A gateway that runs.
+pub(crate) struct Gateway {
+    host: Host,
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) upstream: Upstream,
+    pub(crate) side: Upstream,
+    names: Vec<Name>,
+    lines: Vec<Lines>,
+    log: Log,
+}
+
+enum Host {
+    Weir {
+        running: Running,
+        process: Arc<Process>,
+        _folder: tempfile::TempDir,
+    },
+    Envoy {
+        _process: Envoy,
+    },
+}
+
+/// Whether the tests are played with Envoy.
+pub(crate) fn is_oracle() -> bool {
+    std::env::var("WEIR_ORACLE").is_ok_and(|oracle| oracle == "envoy")
+}
+
+/// A stage with one filter.
+pub(crate) fn with(code: Vec<u8>) -> Stage {
+    Stage::new().filter(code)
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self {
+            filters: Vec::new(),
+            workers: 1,
+            buffer_bytes: 1 << 20,
+            answer: OK.to_owned(),
+            answers: Answers::AfterBody,
+            side: OK.to_owned(),
+            side_answers: Answers::AfterBody,
+        }
+    }
+
+    /// One more filter at the end of the chain.
+    pub(crate) fn filter(mut self, code: Vec<u8>) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name: Name = format!("f{}", COUNT.fetch_add(1, Ordering::Relaxed)).into();
+        let filter = Filter {
+            name: Arc::clone(&name),
+            module: name.clone(),
+            vm_id: name,
+            root_id: "".into(),
+            vm_configuration: "".into(),
+            configuration: "".into(),
+            environment: Vec::new(),
+            isolation: Isolation::Plugin,
+            limits: GuestLimits {
+                call: Duration::from_secs(2),
+                request: Duration::from_secs(10),
+                ..GuestLimits::default()
+            },
+            on_failure: OnFailure::Reload,
+            strictness: Strictness::Strict,
+            dialect: Dialect::Auto,
+            headers_stop_iteration: None,
+        };
+        self.filters.push((filter, code, Role::Chain));
+        self
+    }
+
+    /// Changes the last filter.
+    pub(crate) fn tune(mut self, change: impl FnOnce(&mut Filter)) -> Self {
+        change(&mut self.filters.last_mut().expect("a filter").0);
+        self
+    }
+
+    /// Uses the last filter elsewhere.
+    pub(crate) fn role(mut self, role: Role) -> Self {
+        self.filters.last_mut().expect("a filter").2 = role;
+        self
+    }
+
+    pub(crate) fn upstream(mut self, answer: impl Into<String>) -> Self {
+        self.answer = answer.into();
+        self
+    }
+
+    pub(crate) fn answers(mut self, when: Answers) -> Self {
+        self.answers = when;
+        self
+    }
+
+    /// The server of the cluster `side`.
+    pub(crate) fn side(mut self, answer: impl Into<String>, when: Answers) -> Self {
+        (self.side, self.side_answers) = (answer.into(), when);
+        self
+    }
+
+    pub(crate) fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    pub(crate) fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer_bytes = bytes;
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn start(self) -> Gateway {
+        self.try_start().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts it, or tells why not.
+    pub(crate) fn try_start(self) -> Result<Gateway, String> {
+        let upstream = Upstream::start(&self.answer, self.answers);
+        let side = Upstream::start(&self.side, self.side_answers);
+        let names: Vec<Name> = self
+            .filters
+            .iter()
+            .map(|(filter, _, _)| filter.name.clone())
+            .collect();
+        let mut lines: Vec<Lines> = names.iter().map(|name| lines_of(name)).collect();
+        let vm_ids: Vec<Name> = self
+            .filters
+            .iter()
+            .map(|(filter, _, _)| filter.vm_id.clone())
+            .collect();
+        let scene = self.scene(&upstream, &side);
+        let log = Log::default();
+        let (host, address) = if is_oracle() {
+            lines = names.iter().map(|_| Lines::default()).collect();
+            let by_vm_id = vm_ids.into_iter().zip(lines.iter().cloned());
+            let by_name = names.iter().cloned().zip(lines.iter().cloned());
+            let known = by_vm_id.chain(by_name).collect();
+            let envoy = Envoy::start(scene, known, Arc::clone(&log.0))?;
+            let address = envoy.address;
+            (Host::Envoy { _process: envoy }, address)
+        } else {
+            start_weir(scene, log.clone())?
+        };
+        Ok(Gateway {
+            host,
+            address,
+            upstream,
+            side,
+            names,
+            lines,
+            log,
+        })
+    }
+}
+
+fn start_weir(scene: Scene, log: Log) -> Result<(Host, std::net::SocketAddr), String> {
+    let prepared = Prepared::new(Arc::new(scene.site)).map_err(|error| error.to_string())?;
+    let process = prepared.process();
+    let workers = NonZeroUsize::new(scene.workers).expect("a worker");
+    let running = prepared
+        .start(workers, Box::new(log))
+        .map_err(|error| error.to_string())?;
+    let address = running.addresses()[0].1;
+    Ok((
+        Host::Weir {
+            running,
+            process,
+            _folder: scene.folder,
+        },
+        address,
+    ))
+}
+
+impl Gateway {
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> Response {
+        let mut client = self.client();
+        client.send(request);
+        client.response()
+    }
+
+    /// Name of the filter at an index.
+    pub(crate) fn name(&self, filter: usize) -> &str {
+        &self.names[filter]
+    }
+
+    /// What a filter has logged.
+    pub(crate) fn logs(&self, filter: usize) -> Vec<String> {
+        locked(&self.lines[filter]).clone()
+    }
+
+    /// What a filter has logged, once there are so many lines.
+    pub(crate) fn logs_when(&self, filter: usize, count: usize) -> Vec<String> {
+        eventually(|| (self.logs(filter).len() >= count).then_some(()));
+        self.logs(filter)
+    }
+
+    /// The lines of a filter, for when the gateway has ended.
+    pub(crate) fn lines(&self, filter: usize) -> Lines {
+        Arc::clone(&self.lines[filter])
+    }
+
+    /// Waits for a line.
+    #[track_caller]
+    pub(crate) fn until(&self, filter: usize, line: &str) {
+        let found = eventually(|| {
+            self.logs(filter)
+                .iter()
+                .any(|known| known == line)
+                .then_some(())
+        });
+        assert!(
+            found.is_some(),
+            "no line {line:?} in {:#?}",
+            self.logs(filter)
+        );
+    }
+
+    /// The filter has logged this, or does so soon.
+    #[track_caller]
+    pub(crate) fn check(&self, filter: usize, expected: &[&str]) {
+        eventually(|| (self.logs(filter).len() >= expected.len()).then_some(()));
+        let logs = self.logs(filter);
+        assert_eq!(logs, expected, "log lines");
+    }
+
+    /// The details of the first exchange in the access log.
+    #[track_caller]
+    pub(crate) fn details(&self) -> String {
+        self.log_lines(1)[0]["details"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// Lines of the access log, once there are so many.
+    #[track_caller]
+    pub(crate) fn log_lines(&self, count: usize) -> Vec<serde_json::Value> {
+        let lines = eventually(|| {
+            let text = String::from_utf8_lossy(&locked(&self.log.0)).into_owned();
+            let lines: Vec<_> = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect();
+            (lines.len() >= count).then_some(lines)
+        });
+        lines.expect("lines in the access log")
+    }
+
+    /// The request that the upstream saw.
+    #[track_caller]
+    pub(crate) fn forwarded(&self) -> crate::upstream::Seen {
+        self.upstream.until(|seen| seen.is_whole)
+    }
+
+    /// What a metric of plugins stands at, in the exported text.
+    pub(crate) fn metrics_text(&self) -> String {
+        match &self.host {
+            Host::Weir { process, .. } => export(process),
+            Host::Envoy { .. } => String::new(),
+        }
+    }
+
+    /// Ends the gateway as an operator does.
+    pub(crate) fn drain(self) {
+        if let Host::Weir { running, .. } = self.host {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(running.drain(Duration::from_secs(2)));
+        }
+    }
+}
+
+fn export(process: &Process) -> String {
+    let mut text = String::new();
+    process.metrics.list(&mut text);
+    text
+}
+
+/// The access log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        locked(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
