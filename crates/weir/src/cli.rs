@@ -1,0 +1,188 @@
+//! The one definition of the command line: help, completions and manual pages come from it.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::logging;
+
+/// A gateway that runs WebAssembly plugins inside the request path, and never trusts them.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "weir",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(after_help = "Exit codes: 0 all is well, 1 a problem was found, 2 wrong use.")]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub output: Output,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How a command speaks.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
+    /// `info,weir_guest=debug`.
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
+    #[arg(value_parser = logging::filter_text)]
+    pub log: String,
+    /// How log lines are written.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    pub log_format: LogFormat,
+    /// When colours are used. `auto`: on a terminal, unless `NO_COLOR` is set.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: Colour,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A sentence and fields.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway.
+    ///
+    /// SIGTERM or SIGINT (Ctrl-C) drains it: requests in flight are finished, then it ends. A second
+    /// one ends it at once.
+    Serve(Serve),
+    /// Check a configuration and its modules, and explain every problem.
+    ///
+    /// Ends with 1 if there is a problem.
+    Check(Check),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Say what a WebAssembly module is, needs and offers.
+    ///
+    /// The module is read, not run. Ends with 1 if the file is no valid module.
+    Inspect(Inspect),
+    /// Print the completion script of a shell.
+    Completions(Completions),
+    /// Print the manual page, or write the pages of all commands into a folder.
+    Man(Man),
+}
+
+/// Arguments of `weir serve`.
+#[derive(Args, Clone, Debug)]
+pub struct Serve {
+    /// The configuration.
+    #[arg(value_name = "CONFIGURATION", value_hint = ValueHint::FilePath)]
+    pub configuration: PathBuf,
+    /// Worker threads; overrides the configuration's `workers`.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+}
+
+/// Arguments of `weir check`.
+#[derive(Args, Clone, Debug)]
+pub struct Check {
+    /// The configuration.
+    #[arg(value_name = "CONFIGURATION", value_hint = ValueHint::FilePath)]
+    pub configuration: PathBuf,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `weir inspect`.
+#[derive(Args, Clone, Debug)]
+pub struct Inspect {
+    /// The module.
+    #[arg(value_name = "MODULE", value_hint = ValueHint::FilePath)]
+    pub module: PathBuf,
+    /// Answer in JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `weir completions`.
+#[derive(Args, Clone, Debug)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `weir man`.
+#[derive(Args, Clone, Debug)]
+pub struct Man {
+    /// Folder for the pages; made if it is not there.
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+/// What the arguments say of colours, known even if the rest of them is wrong.
+#[must_use]
+pub fn colour_choice(arguments: &[OsString]) -> Colour {
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--color") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        if let Some(choice) = value.and_then(|value| Colour::from_str(value, false).ok()) {
+            return choice;
+        }
+    }
+    Colour::Auto
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn check_colour(words: &[&str], expected: Colour) {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        assert_eq!(colour_choice(&words), expected, "{words:?}");
+    }
+
+    #[test]
+    fn colours_are_known_before_the_rest_is_parsed() {
+        check_colour(&["weir"], Colour::Auto);
+        check_colour(&["weir", "--color", "never", "nonsense"], Colour::Never);
+        check_colour(&["weir", "nonsense", "--color=always"], Colour::Always);
+        check_colour(&["weir", "--color"], Colour::Auto);
+        check_colour(&["weir", "--color=pink"], Colour::Auto);
+    }
+}

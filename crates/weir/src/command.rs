@@ -1,0 +1,28 @@
+//! The commands.
+
+mod check;
+mod inspect;
+mod manual;
+mod serve;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Failure, Outcome};
+use crate::terminal::Terminal;
+
+/// Runs the command that the arguments ask for.
+pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
+    match cli.command {
+        Command::Serve(arguments) => serve::run(arguments, &cli.output, terminal),
+        Command::Check(arguments) => check::run(&arguments, terminal),
+        Command::Schema => print_json(&weir_control::schema(), terminal),
+        Command::Inspect(arguments) => inspect::run(&arguments, terminal),
+        Command::Completions(arguments) => manual::completions(arguments.shell, terminal),
+        Command::Man(arguments) => manual::pages(arguments.dir.as_deref(), terminal),
+    }
+}
+
+/// Prints JSON for people and programs.
+fn print_json(value: &serde_json::Value, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
+    terminal.print(&format!("{value:#}\n"))?;
+    Ok(Outcome::Fine)
+}

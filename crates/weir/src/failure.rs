@@ -1,0 +1,129 @@
+//! How a command ends, and what a person is told when it fails.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use thiserror::Error;
+use weir_guest::inspect::InspectError;
+
+use crate::gateway::GatewayError;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0: all is well.
+    Fine,
+    /// 1: a problem was found.
+    Problem,
+    /// 2: wrong use of the command line.
+    WrongUse,
+}
+
+impl Outcome {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Problem => 1,
+            Self::WrongUse => 2,
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(outcome.code())
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is no module.
+    #[error("{} is no valid module", path.display())]
+    NoModule {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: InspectError,
+    },
+    /// A configuration is refused; its problems have been told.
+    #[error("the configuration is refused")]
+    Refused,
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// The log cannot be set up.
+    #[error("cannot set up logging: {0}")]
+    Logging(String),
+    /// Signals cannot be received.
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    /// The gateway did not start or ended badly.
+    #[error("the gateway stopped")]
+    Gateway(#[from] GatewayError),
+}
+
+impl Failure {
+    /// A failure to read a file.
+    #[must_use]
+    pub fn read(path: &Path, source: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// A failure to write a file.
+    #[must_use]
+    pub fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Whether the person has been told already.
+    pub(crate) const fn is_told(&self) -> bool {
+        matches!(self, Self::Refused)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => {
+                    Some("relative names are looked up in the current folder")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    Some("the file needs to be readable by the user that runs weir")
+                }
+                io::ErrorKind::IsADirectory => Some("name a file inside that folder"),
+                _ => None,
+            },
+            Self::NoModule { .. } => Some("a module is what the compiler writes for a wasm target"),
+            Self::Write { .. } => Some("name a folder that this user may write to"),
+            Self::Gateway(error) => error.hint(),
+            Self::Refused | Self::Output(_) | Self::Logging(_) | Self::Signals(_) => None,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What the admin server shows of a running gateway.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use weir_control::admin::Observe;
+use weir_model::Site;
+use weir_proxy::Process;
+use weir_proxy::metrics::{FamilyKind, Writer};
+use weir_proxy::worker::Totals;
+
+use crate::logging::LogControl;
+
+/// Facts of one running gateway.
+pub(super) struct Facts {
+    process: Arc<Process>,
+    totals: Box<dyn Fn() -> Totals + Send + Sync>,
+    log: LogControl,
+    workers: NonZeroUsize,
+    begun: Instant,
+    is_draining: AtomicBool,
+}
+
+impl Facts {
+    pub(super) fn new(
+        process: Arc<Process>,
+        totals: impl Fn() -> Totals + Send + Sync + 'static,
+        log: LogControl,
+        workers: NonZeroUsize,
+    ) -> Self {
+        Self {
+            process,
+            totals: Box::new(totals),
+            log,
+            workers,
+            begun: Instant::now(),
+            is_draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the gateway says that it is not ready.
+    pub(super) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    fn filters(&self) -> Vec<Value> {
+        let describe = |(name, report): (weir_model::Name, weir_proxy::plugin::FilterReport)| {
+            let program = self.process.program(&name);
+            let filter = self.process.site.filters.get(&name);
+            json!({
+                "name": &*name,
+                "module": filter.map(|filter| filter.module.to_string()),
+                "abi": program.map(|program| program.version.text()),
+                "state": if report.vms > 0 { "running" } else if report.failures > 0 { "failed" } else { "idle" },
+                "vms": report.vms,
+                "memory_bytes": report.memory_bytes,
+                "failures": report.failures,
+                "replacements": report.replacements,
+                "refused": report.refused,
+            })
+        };
+        self.process
+            .filter_stats()
+            .into_iter()
+            .map(describe)
+            .collect()
+    }
+}
+
+impl Observe for Facts {
+    fn stats(&self) -> Value {
+        let totals = (self.totals)();
+        let numbers: serde_json::Map<String, Value> = totals
+            .named()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"]
+            .into_iter()
+            .zip(totals.responses);
+        let classes: serde_json::Map<String, Value> = classes
+            .map(|(class, count)| (class.to_owned(), count.into()))
+            .collect();
+        let listeners = self.process.site.listeners.iter();
+        let listeners: Vec<Value> = listeners
+            .map(|l| json!({ "name": &*l.name, "address": l.address.to_string(), "routes": l.routes.len() }))
+            .collect();
+        let clusters = self.process.site.clusters.values();
+        let clusters: Vec<Value> = clusters
+            .map(|c| json!({ "name": &*c.name, "endpoints": c.endpoints.len() }))
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.begun.elapsed().as_secs(),
+            "workers": self.workers.get(),
+            "state": if self.is_ready() { "ready" } else { "draining" },
+            "responses": classes,
+            "totals": numbers,
+            "filters": self.filters(),
+            "listeners": listeners,
+            "clusters": clusters,
+        })
+    }
+
+    fn metrics(&self) -> String {
+        let mut writer = Writer::new();
+        let totals = (self.totals)();
+        for (name, value) in totals.named() {
+            let is_gauge = name.ends_with("_active");
+            let kind = if is_gauge {
+                FamilyKind::Gauge
+            } else {
+                FamilyKind::Counter
+            };
+            let suffix = if is_gauge { "" } else { "_total" };
+            let family = format!("weir_{name}{suffix}");
+            let help = format!("Downstream: {}.", name.replace('_', " "));
+            writer.family(&family, kind, &help).sample(&[], value);
+        }
+        let mut responses = writer.family(
+            "weir_responses_total",
+            FamilyKind::Counter,
+            "Responses by class.",
+        );
+        for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"]
+            .into_iter()
+            .zip(totals.responses)
+        {
+            responses.sample(&[("class", class)], count);
+        }
+        self.export_filters(&mut writer);
+        self.process.metrics.export(&mut writer);
+        writer.finish()
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.is_draining.load(Ordering::Relaxed)
+    }
+
+    fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.process.site)
+    }
+
+    fn set_log(&self, filter: &str) -> Result<(), String> {
+        self.log.set(filter)
+    }
+}
+
+impl Facts {
+    fn export_filters(&self, writer: &mut Writer) {
+        type Read = fn(&weir_proxy::plugin::FilterReport) -> u64;
+        let families: [(&str, FamilyKind, &str, Read); 5] = [
+            ("weir_filter_vms", FamilyKind::Gauge, "VMs that run.", |r| {
+                r.vms
+            }),
+            (
+                "weir_filter_memory_bytes",
+                FamilyKind::Gauge,
+                "Linear memory of running VMs.",
+                |r| r.memory_bytes,
+            ),
+            (
+                "weir_filter_failures_total",
+                FamilyKind::Counter,
+                "Traps and exceeded limits.",
+                |r| r.failures,
+            ),
+            (
+                "weir_filter_replacements_total",
+                FamilyKind::Counter,
+                "VMs that replaced a failed one.",
+                |r| r.replacements,
+            ),
+            (
+                "weir_filter_refused_total",
+                FamilyKind::Counter,
+                "Exchanges refused for want of a VM.",
+                |r| r.refused,
+            ),
+        ];
+        let stats = self.process.filter_stats();
+        for (name, kind, help, read) in families {
+            let mut family = writer.family(name, kind, help);
+            for (filter, report) in &stats {
+                family.sample(&[("filter", filter)], read(report));
+            }
+        }
+    }
+}

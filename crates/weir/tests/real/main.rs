@@ -1,0 +1,29 @@
+//! Weir beside what it has to get on with: third-party plugins as published, and Envoy.
+//!
+//! Needs the feature `real-components`, and in the environment what `.ci/run` puts there:
+//! `WEIR_PLUGINS`, the folder with `gpustack_higress_plugins`, and `WEIR_ENVOY`, an Envoy 1.40.
+//! A test whose component is missing fails.
+
+#[path = "../all"]
+mod all {
+    #[expect(
+        dead_code,
+        unused_imports,
+        reason = "the other test binary uses all of it"
+    )]
+    pub(crate) mod harness;
+}
+mod exchange;
+mod plugins;
+mod reference;
+
+use std::path::PathBuf;
+
+/// The file or folder that a variable of the environment names.
+#[track_caller]
+fn component(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    let path = path.unwrap_or_else(|| panic!("{variable} is not set; `.ci/run real` sets it"));
+    assert!(path.exists(), "{variable}={}: not there", path.display());
+    path
+}
