@@ -132,6 +132,18 @@ fn status_of(reply: &Reply) -> i32 {
     }
 }
 
+/// The status of a reply that is not the one the call has.
+fn failure(reply: &Reply) -> i32 {
+    match reply {
+        Reply::Refused(status) => *status as i32,
+        Reply::Done
+        | Reply::Bytes(_)
+        | Reply::Number(_)
+        | Reply::Entry(..)
+        | Reply::Outcome(..) => Status::InternalFailure as i32,
+    }
+}
+
 /// Where a function shall put returned bytes: the addresses of a pointer and of a length.
 #[derive(Clone, Copy)]
 struct Out {
@@ -147,10 +159,7 @@ fn ask_bytes<W: World>(
 ) -> wasmtime::Result<i32> {
     Ok(match ask(guest, build)? {
         Reply::Bytes(bytes) => give(guest, &bytes, out)? as i32,
-        Reply::Refused(status) => status as i32,
-        Reply::Done | Reply::Number(_) | Reply::Entry(..) | Reply::Outcome(..) => {
-            Status::InternalFailure as i32
-        }
+        other => failure(&other),
     })
 }
 
@@ -175,10 +184,7 @@ fn place_u32<W: World>(
             let number = u32::try_from(*number).unwrap_or(u32::MAX);
             write(guest, address, &number.to_le_bytes())? as i32
         }
-        Reply::Refused(status) => *status as i32,
-        Reply::Done | Reply::Bytes(_) | Reply::Entry(..) | Reply::Outcome(..) => {
-            Status::InternalFailure as i32
-        }
+        other => failure(other),
     })
 }
 
@@ -190,10 +196,7 @@ fn ask_u64<W: World>(
 ) -> wasmtime::Result<i32> {
     Ok(match ask(guest, build)? {
         Reply::Number(number) => write(guest, address, &number.to_le_bytes())? as i32,
-        Reply::Refused(status) => status as i32,
-        Reply::Done | Reply::Bytes(_) | Reply::Entry(..) | Reply::Outcome(..) => {
-            Status::InternalFailure as i32
-        }
+        other => failure(&other),
     })
 }
 

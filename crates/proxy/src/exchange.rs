@@ -106,10 +106,7 @@ impl Serve for Worker {
         request: Request<Incoming>,
     ) -> Result<Response<ExchangeBody>, Reset> {
         let verdict = vet::vet(connection, &request);
-        let mut exchange = Exchange::begin(self, connection, request);
-        if let Err(malformed) = verdict {
-            exchange.refuse(malformed);
-        }
+        let mut exchange = Exchange::begin(self, connection, (request, verdict));
         let head = std::future::poll_fn(|cx| exchange.poll_head(cx)).await;
         exchange.was_cut = head.is_err();
         let (head, end) = head?;

@@ -236,16 +236,20 @@ type CompileKey = ([u8; 32], Strictness, Dialect);
 /// One program for each filter; filters with equal bytes and options share it.
 fn compile(engine: &Engine, site: &Site) -> Result<BTreeMap<Name, Arc<Program>>, PrepareError> {
     let mut compiled: Vec<(CompileKey, Arc<Program>)> = Vec::new();
+    let mut modules: BTreeMap<&Name, ([u8; 32], Vec<u8>)> = BTreeMap::new();
     let mut programs = BTreeMap::new();
     for (name, filter) in &site.filters {
-        let bytes = read(site, &filter.module)?;
-        let digest = sha2::Sha256::digest(&bytes).into();
-        let key = (digest, filter.strictness, filter.dialect);
+        if !modules.contains_key(&filter.module) {
+            let bytes = read(site, &filter.module)?;
+            modules.insert(&filter.module, (sha2::Sha256::digest(&bytes).into(), bytes));
+        }
+        let (digest, bytes) = &modules[&filter.module];
+        let key = (*digest, filter.strictness, filter.dialect);
         let known = compiled.iter().find(|(known, _)| *known == key);
         let program = if let Some((_, program)) = known {
             Arc::clone(program)
         } else {
-            let program = Arc::new(compile_one(engine, filter, &bytes)?);
+            let program = Arc::new(compile_one(engine, filter, bytes)?);
             compiled.push((key, Arc::clone(&program)));
             program
         };

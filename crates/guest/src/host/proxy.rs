@@ -4,8 +4,8 @@ use bytes::Bytes;
 use wasmtime::Linker;
 
 use super::{
-    Guest, Out, View, When, allocate, ask, ask_bytes, ask_status, ask_u32, ask_u64, gate, give,
-    write,
+    Guest, Out, View, When, allocate, ask, ask_bytes, ask_status, ask_u32, ask_u64, failure, gate,
+    give, write,
 };
 use crate::abi::ENV;
 use crate::cell::Cell;
@@ -196,18 +196,6 @@ pub(super) fn place_foreign<W: World>(
         }
     }
     Ok(None)
-}
-
-/// The status of a reply that is not the one the call has.
-pub(super) fn failure(reply: &Reply) -> i32 {
-    match reply {
-        Reply::Refused(status) => *status as i32,
-        Reply::Done
-        | Reply::Bytes(_)
-        | Reply::Number(_)
-        | Reply::Entry(..)
-        | Reply::Outcome(..) => Status::InternalFailure as i32,
-    }
 }
 
 fn stream_kind(number: i32) -> Result<StreamKind, Status> {

@@ -7,9 +7,9 @@
 
 use wasmtime::{AsContextMut, Linker};
 
-use super::proxy::{buffer_kind, failure, foreign_result, map_kind, place_foreign};
+use super::proxy::{buffer_kind, foreign_result, map_kind, place_foreign};
 use super::{
-    Answer, Guest, Out, Status, View, When, gate, place, place_u32, put, status_of, write,
+    Answer, Guest, Out, Status, View, When, failure, gate, place, place_u32, put, status_of, write,
 };
 use crate::abi::ENV;
 use crate::cell::{Cell, Phase};

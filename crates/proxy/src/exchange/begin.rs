@@ -31,11 +31,12 @@ const NO_HOST: Malformed = Malformed {
 };
 
 impl Exchange {
-    /// Takes a request: chooses its route and lets its head enter the filters.
+    /// Takes a request and what was found about its framing: chooses its route and lets its head
+    /// enter the filters, or refuses it.
     pub(super) fn begin(
         worker: &Rc<Worker>,
         connection: &Rc<Connection>,
-        request: Request<Incoming>,
+        (request, verdict): (Request<Incoming>, Result<(), Malformed>),
     ) -> Box<Self> {
         let listener = connection.seat.index;
         let site = &worker.shared.process.site;
@@ -46,6 +47,7 @@ impl Exchange {
         let version = parts.version;
         let settings = &site.listeners[listener];
         let headers = head_of(parts, connection, settings);
+        let has_host = headers.pseudo(Pseudo::Authority).is_some();
         let route = route::pick(&settings.routes, &headers);
         let chain: Chain = match route {
             Some(route) => Rc::clone(&worker.plugins.routes[listener][route]),
@@ -78,18 +80,12 @@ impl Exchange {
             is_finished: false,
         });
         exchange.choose(route);
-        let has_host = exchange
-            .stream
-            .borrow()
-            .request
-            .headers
-            .pseudo(Pseudo::Authority)
-            .is_some();
-        match (wants_upgrade, route) {
-            _ if !has_host => exchange.refuse(NO_HOST),
-            (true, _) => exchange.refuse_upgrade(),
-            (false, None) => exchange.refuse_unrouted(),
-            (false, Some(_)) => {
+        match (verdict, route) {
+            (Err(malformed), _) => exchange.refuse(malformed),
+            (Ok(()), _) if !has_host => exchange.refuse(NO_HOST),
+            (Ok(()), _) if wants_upgrade => exchange.refuse_upgrade(),
+            (Ok(()), None) => exchange.refuse_unrouted(),
+            (Ok(()), Some(_)) => {
                 exchange
                     .stream
                     .borrow_mut()

@@ -179,41 +179,31 @@ impl Exchange {
         Ok(())
     }
 
-    /// Takes the next piece of the client's body, if it is wanted.
+    /// Takes the next piece of the client's body, if it is wanted. What is left of a request that is
+    /// over is [`Exchange::leave_request`]'s.
     pub(super) fn read_request(&mut self, cx: &mut Context<'_>) -> Result<bool, Reset> {
-        let mut moved = false;
-        loop {
-            let Some(source) = &mut self.source else {
-                return Ok(moved);
-            };
-            if !self.request_is_over {
-                if !self.stream.borrow().request_flow.wants_more() {
-                    return Ok(moved);
-                }
-                let sender = match &self.upstream {
-                    Upstream::Sent { body, .. } | Upstream::Answering { body, .. } => Some(body),
-                    _ => None,
-                };
-                if sender.is_some_and(|body| body.poll_capacity(cx).is_pending()) {
-                    return Ok(moved);
-                }
-            } else if self.reply != Reply::Awaited || self.response_has_begun {
-                // What is left of the request is nobody's any more.
-                return Ok(moved);
-            }
-            let Poll::Ready(frame) = Pin::new(&mut *source).poll_frame(cx) else {
-                return Ok(moved);
-            };
-            moved = true;
-            match frame {
-                None => self.source_ended(),
-                Some(Ok(frame)) => self.source_gave(frame),
-                Some(Err(error)) => return self.source_failed(&error).map(|()| true),
-            }
-            if !self.request_is_over {
-                return Ok(moved);
-            }
+        if self.request_is_over || !self.stream.borrow().request_flow.wants_more() {
+            return Ok(false);
         }
+        let Some(source) = &mut self.source else {
+            return Ok(false);
+        };
+        let sender = match &self.upstream {
+            Upstream::Sent { body, .. } | Upstream::Answering { body, .. } => Some(body),
+            _ => None,
+        };
+        if sender.is_some_and(|body| body.poll_capacity(cx).is_pending()) {
+            return Ok(false);
+        }
+        let Poll::Ready(frame) = Pin::new(source).poll_frame(cx) else {
+            return Ok(false);
+        };
+        match frame {
+            None => self.source_ended(),
+            Some(Ok(frame)) => self.source_gave(frame),
+            Some(Err(error)) => self.source_failed(&error)?,
+        }
+        Ok(true)
     }
 
     /// The answer goes out and nobody wants the rest of the request: what is there of it is read, so
@@ -247,34 +237,28 @@ impl Exchange {
                 if is_over {
                     self.source = None;
                 }
-                if !self.request_is_over {
-                    stream.request_flow.arrive(Frame::Body {
-                        bytes,
-                        end: is_over,
-                    });
-                }
+                stream.request_flow.arrive(Frame::Body {
+                    bytes,
+                    end: is_over,
+                });
             }
             Err(trailers) => {
                 self.source = None;
                 let mut list = HeaderList::default();
                 list.extend_from_map(trailers, Side::Request, |_| true);
                 stream.request.trailers = Some(list);
-                if !self.request_is_over {
-                    stream.request_flow.arrive(Frame::Trailers);
-                }
+                stream.request_flow.arrive(Frame::Trailers);
             }
         }
     }
 
     fn source_ended(&mut self) {
         self.source = None;
-        if !self.request_is_over {
-            let end = Frame::Body {
-                bytes: Bytes::new(),
-                end: true,
-            };
-            self.stream.borrow_mut().request_flow.arrive(end);
-        }
+        let end = Frame::Body {
+            bytes: Bytes::new(),
+            end: true,
+        };
+        self.stream.borrow_mut().request_flow.arrive(end);
     }
 
     /// The client's body broke off or is malformed.

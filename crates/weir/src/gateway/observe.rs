@@ -78,10 +78,7 @@ impl Observe for Facts {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
-        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"]
-            .into_iter()
-            .zip(totals.responses);
-        let classes: serde_json::Map<String, Value> = classes
+        let classes: serde_json::Map<String, Value> = by_class(&totals)
             .map(|(class, count)| (class.to_owned(), count.into()))
             .collect();
         let listeners = self.process.site.listeners.iter();
@@ -125,10 +122,7 @@ impl Observe for Facts {
             FamilyKind::Counter,
             "Responses by class.",
         );
-        for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"]
-            .into_iter()
-            .zip(totals.responses)
-        {
+        for (class, count) in by_class(&totals) {
             responses.sample(&[("class", class)], count);
         }
         self.export_filters(&mut writer);
@@ -189,4 +183,11 @@ impl Facts {
             }
         }
     }
+}
+
+/// Responses by class, with the names of the classes.
+fn by_class(totals: &Totals) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+    ["1xx", "2xx", "3xx", "4xx", "5xx"]
+        .into_iter()
+        .zip(totals.responses)
 }
