@@ -51,9 +51,9 @@ async fn obey(mut terminate: Signal, mut interrupt: Signal, phase: watch::Sender
     phase.send_replace(Phase::Draining);
     // Some supervisors signal a process and its group at once: that is one wish, not two.
     tokio::time::sleep(REPEAT).await;
-    tracing::info!("still finishing requests; a further signal stops at once");
     terminate = renewed(SignalKind::terminate(), terminate);
     interrupt = renewed(SignalKind::interrupt(), interrupt);
+    tracing::info!("still finishing requests; a further signal stops at once");
     next(&mut terminate, &mut interrupt).await;
     tracing::warn!("asked to stop again: stopping with requests in flight");
     std::process::exit(i32::from(Outcome::Problem.code()));
