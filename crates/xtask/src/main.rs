@@ -5,6 +5,8 @@
     reason = "a command line tool talks there"
 )]
 
+mod conformance;
+mod differential;
 mod documents;
 mod filters;
 mod guests;
@@ -52,6 +54,10 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Play the statements of the conformance kit against hosts of Proxy-Wasm filters.
+    Conformance(Box<conformance::Arguments>),
+    /// Play random guests on Weir and Envoy, and tell where they differ.
+    Differential(differential::Arguments),
     /// Check the rules of the repository that no other tool checks.
     Tidy,
 }
@@ -87,6 +93,8 @@ fn run(chore: Chore) -> Result<(), Trouble> {
         Chore::Toolchain => tools::install(&root),
         Chore::Docs { check: true } => documents::run(&root, documents::Mode::Check),
         Chore::Docs { check: false } => documents::run(&root, documents::Mode::Write),
+        Chore::Conformance(arguments) => conformance::run(&root, &arguments),
+        Chore::Differential(arguments) => differential::run(&root, &arguments),
         Chore::Tidy => tidy::check(&root),
     }
 }

@@ -51,10 +51,10 @@ fn advice(hint: &str) -> String {
     }
 }
 
-/// The repository's top folder: two above this crate.
+/// The repository's top folder: two above this crate; the current one if cargo did not start this.
 pub(crate) fn root() -> Result<PathBuf, Trouble> {
-    let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), PathBuf::from);
-    let root = here.join("../..");
+    let here = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = here.map_or_else(|| ".".into(), |here| here.join("../.."));
     root.canonicalize()
         .map_err(|source| Trouble::File { path: root, source })
 }
