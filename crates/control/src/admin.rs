@@ -40,6 +40,14 @@ pub trait Observe: Send + Sync + 'static {
     fn is_ready(&self) -> bool;
     /// The configuration that is being served.
     fn site(&self) -> Arc<Site>;
+    /// What is logged: of the gateway, of all plugins, and of single ones.
+    fn log(&self) -> serde_json::Value;
+    /// Sets from which level on lines of a plugin are written, or of all that have no level of their
+    /// own.
+    ///
+    /// # Errors
+    /// If there is no such plugin or level: why.
+    fn set_plugin_log(&self, plugin: Option<&str>, level: &str) -> Result<(), String>;
     /// Sets what is logged.
     ///
     /// # Errors

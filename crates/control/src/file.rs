@@ -7,11 +7,13 @@ pub(crate) mod filter;
 pub(crate) mod listener;
 pub(crate) mod route;
 pub(crate) mod site;
+pub(crate) mod tcp;
 
 pub(crate) use cluster::{ClusterText, EjectionText};
-pub(crate) use filter::{FilterText, FilterUseText, LimitsText, ModuleText};
+pub(crate) use filter::{FilterText, FilterUseText, LimitsText, ModuleText, VariableText};
 pub(crate) use listener::ListenerText;
 pub(crate) use route::{
     ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,
 };
 pub(crate) use site::{Manager, NodeText, SiteText};
+pub(crate) use tcp::TcpText;

@@ -18,5 +18,5 @@ mod shape;
 mod yaml;
 
 pub use load::{Loaded, load, parse};
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{Problem, Problems, Severity, nearest};
 pub use schema::{reference, schema};

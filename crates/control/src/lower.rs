@@ -11,15 +11,16 @@ use std::path::{Path, PathBuf};
 
 use weir_model::{
     Admin, Cluster, Ejection, Filter, GuestLimits, Module, ModuleSource, Name, Node, Site,
-    Strictness,
+    Strictness, Variable,
 };
 
 use crate::file::{
     ClusterText, EjectionText, FilterText, LimitsText, Manager, ModuleText, NodeText, SiteText,
+    VariableText,
 };
 use crate::problem::Refusal;
-use crate::shape::basic::Switch;
-use crate::shape::text::FilePath;
+use crate::shape::basic::{List, Switch};
+use crate::shape::text::{FilePath, Text};
 use crate::shape::{Placed, Reader};
 
 use chain::{lowered_bytes, lowered_uses};
@@ -52,7 +53,11 @@ pub(crate) fn lowered(
         listeners,
         clusters: by_name(site.clusters.0, |key| key.name.clone(), lowered_cluster),
         modules,
-        filters: by_name(site.filters.0, |key| key.name.clone(), lowered_filter),
+        filters: by_name(
+            site.filters.0,
+            |key| key.name.clone(),
+            |name, filter| lowered_filter(name, filter, reader),
+        ),
         background: lowered_uses(site.background.0),
         admin: admin.map(|address| Admin {
             address: address.value.0,
@@ -66,7 +71,7 @@ pub(crate) fn lowered(
 fn by_name<K, V, T>(
     pairs: Vec<(K, V)>,
     name: impl Fn(&K) -> Name,
-    lower: impl Fn(Name, V) -> T,
+    mut lower: impl FnMut(Name, V) -> T,
 ) -> BTreeMap<Name, T> {
     pairs
         .into_iter()
@@ -142,16 +147,18 @@ fn lowered_cluster(name: Name, cluster: ClusterText) -> Cluster {
     Cluster {
         name,
         endpoints: cluster.endpoints.0,
+        protocol: cluster.protocol,
         load_balancing: cluster.load_balancing,
         connect_timeout: cluster.connect_timeout.0,
         idle_timeout: cluster.idle_timeout.0,
         max_connections: cluster.max_connections.to(),
         ejection: Switch::on(cluster.ejection).map(ejected),
         dns_refresh: cluster.dns_refresh.0,
+        metadata: cluster.metadata.0,
     }
 }
 
-fn lowered_filter(name: Name, filter: FilterText) -> Filter {
+fn lowered_filter(name: Name, filter: FilterText, reader: &mut Reader<'_>) -> Filter {
     let environment = filter.environment.0.into_iter();
     let vm_id = filter
         .vm_id
@@ -163,7 +170,12 @@ fn lowered_filter(name: Name, filter: FilterText) -> Filter {
         root_id: filter.root_id.0.into(),
         vm_configuration: lowered_bytes(filter.vm_configuration).unwrap_or_default(),
         configuration: lowered_bytes(filter.configuration).unwrap_or_default(),
-        environment: environment.map(|(name, value)| (name.0, value.0)).collect(),
+        environment: environment
+            .map(|(name, value)| (name.0, lowered_variable(value)))
+            .collect(),
+        capabilities: filter
+            .capabilities
+            .and_then(|names| lowered_capabilities(names, reader)),
         isolation: filter.isolation,
         limits: filter
             .limits
@@ -178,6 +190,27 @@ fn lowered_filter(name: Name, filter: FilterText) -> Filter {
         },
         dialect: filter.dialect,
         headers_stop_iteration: filter.allow_on_headers_stop_iteration,
+    }
+}
+
+/// As in Envoy, an empty list restricts nothing.
+fn lowered_capabilities(
+    names: Placed<List<Text, 0, 1024>>,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<String>> {
+    let List(listed) = names.value;
+    if listed.is_empty() {
+        let what = "an empty list of capabilities allows everything";
+        reader.warn_at(&names.place, Refusal::new(what, "", ""));
+        return None;
+    }
+    Some(listed.into_iter().map(|name| name.0).collect())
+}
+
+fn lowered_variable(value: VariableText) -> Variable {
+    match value {
+        VariableText::Here(text) => Variable::Text(text.0),
+        VariableText::Gateway(source) => Variable::OfGateway(source.from.0),
     }
 }
 

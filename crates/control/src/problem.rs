@@ -303,7 +303,8 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The nearest of the known names, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let found = found.to_lowercase();
     if found.is_empty() || found.chars().count() > FOUND_CHARS_MAX {
         return None;

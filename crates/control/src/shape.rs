@@ -7,6 +7,7 @@
 
 pub(crate) mod basic;
 pub(crate) mod catalog;
+pub(crate) mod metadata;
 pub(crate) mod named;
 pub(crate) mod payload;
 pub(crate) mod quantity;

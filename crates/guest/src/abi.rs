@@ -267,6 +267,15 @@ pub fn find(module: &str, name: &str) -> Option<&'static HostFunction> {
         .find(|function| function.namespace == namespace && function.name == name)
 }
 
+/// Whether a filter's list of capabilities may hold this name: a function that the host offers
+/// under any module name, or a callback.
+#[must_use]
+pub fn is_capability(name: &str) -> bool {
+    let is_offered =
+        |function: &HostFunction| function.name == name && function.topic != Topic::Runtime;
+    HOST_FUNCTIONS.iter().any(is_offered) || CALLBACKS.iter().any(|callback| callback.name == name)
+}
+
 /// The dialect that a module runs under when the operator left it at `auto`, and why.
 ///
 /// Higress's if the deciding marker is its own or an import exists in Higress only (section 10.1),

@@ -21,6 +21,9 @@ pub(crate) struct Cell<W> {
     pub(crate) memory: Option<Memory>,
     pub(crate) allocator: Option<TypedFunc<i32, i32>>,
     pub(crate) phase: Phase,
+    /// The allocator failed: the call that needed it was refused, and the guest ends after the
+    /// callback (as in Envoy).
+    pub(crate) broken: Option<wasmtime::Error>,
     /// Whether the allocator may call any host function (Higress) or a few only (Envoy).
     pub(crate) allocator_is_free: bool,
     pub(crate) cap: MemoryCap,

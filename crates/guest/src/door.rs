@@ -5,6 +5,7 @@
 //! byte, no environment) that did not come through [`World::call`], so whatever it did can be
 //! replayed from the replies.
 
+mod ending;
 mod event;
 
 use std::future::Future;
@@ -12,7 +13,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-pub use event::Event;
+pub use ending::{Failure, Stop};
+pub use event::{Event, Peer};
 
 /// Identifier of a context inside one VM. 0 is the VM itself.
 pub type ContextId = u32;
@@ -311,6 +313,18 @@ pub enum Call<'c> {
     RecordMetric { id: u32, value: u64 },
     /// Read a metric.
     Metric { id: u32 },
+    /// A host function was called that [`World::allows`] withholds; the reply changes nothing.
+    Withheld { function: &'c str },
+    /// Higress: keep credentials and time limit for the Redis behind a cluster.
+    RedisInit(RedisInit<'c>),
+    /// Higress: send one command to a Redis.
+    RedisCall { service: &'c [u8], query: &'c [u8] },
+    /// Higress: put bytes behind this filter into the response.
+    Inject { bytes: &'c [u8], end: bool },
+    /// Higress: the endpoints of the route's cluster, as pairs.
+    UpstreamHosts,
+    /// Higress: send this request to one endpoint of its cluster.
+    OverrideHost { address: &'c [u8] },
     /// Call a function of the host by name.
     Foreign { name: &'c [u8], arguments: &'c [u8] },
 }
@@ -343,6 +357,19 @@ pub struct HttpCall<'c> {
     pub trailers: &'c [u8],
     /// 0: no limit; negative: refused.
     pub timeout_ms: i32,
+}
+
+/// How the Redis behind a cluster is spoken to (Higress).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedisInit<'c> {
+    /// Name of a cluster, with options behind a question mark.
+    pub service: &'c [u8],
+    /// May be empty.
+    pub username: &'c [u8],
+    /// Empty: no authentication.
+    pub password: &'c [u8],
+    /// For each command.
+    pub timeout_ms: u32,
 }
 
 /// A gRPC call of a guest.
@@ -399,27 +426,6 @@ impl From<Reply> for Answer {
     }
 }
 
-/// Why the guest must stop now. The sandbox turns it into a trap.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Stop {
-    /// The guest used up what it was granted.
-    #[error("the guest used up its {0}")]
-    Exhausted(&'static str),
-    /// A replayed guest asked something that the tape does not hold.
-    #[error("call {call} differs from the recording: expected {expected}, got {found}")]
-    Diverged {
-        /// Index of the first call that differs.
-        call: usize,
-        /// What the tape holds.
-        expected: String,
-        /// What the guest asked.
-        found: String,
-    },
-    /// The world had to wait where the guest cannot be suspended.
-    #[error("the answer is not there yet, and this call cannot wait")]
-    CannotWait,
-}
-
 /// Answers calls.
 ///
 /// A world answers at once wherever it can; [`Answer::Pending`] is for what must wait on something
@@ -431,8 +437,16 @@ pub trait World: 'static {
     /// [`World::leave`], are the guest's answer to it.
     fn enter(&mut self, _event: &Event) {}
 
-    /// Learns that the guest has returned from the event.
-    fn leave(&mut self, _event: &Event) {}
+    /// Learns that the guest has returned from the event, and with what: the callback's result, or
+    /// why there is none.
+    fn leave(&mut self, _event: &Event, _outcome: &Result<i32, Failure>) {}
+
+    /// Whether the guest may call the host function, or is called at the callback, of this name. The
+    /// others are stubs that answer with a failure, and callbacks that are taken for absent. Asked
+    /// while the guest is made, and not again.
+    fn allows(&self, _name: &str) -> bool {
+        true
+    }
 
     /// Answers one call.
     ///

@@ -4,12 +4,13 @@
 //! write the reply back. Order of checks as in Envoy: range of numbers (2), guest memory (6), then
 //! the call. No function traps for bad arguments.
 
+pub(crate) mod higress;
 mod proxy;
 mod wasi;
 
 pub(crate) mod waiting;
 
-use wasmtime::{Caller, Linker, Memory};
+use wasmtime::{Caller, Linker, Memory, Trap};
 
 use crate::cell::{Cell, Phase};
 use crate::door::{Answer, Call, Reply, Status, Stop, World};
@@ -259,5 +260,20 @@ fn allocate<W: World>(guest: &mut Guest<'_, W>, length: usize) -> wasmtime::Resu
     let before = std::mem::replace(&mut guest.data_mut().phase, Phase::Allocating);
     let address = allocator.call(&mut *guest, length);
     guest.data_mut().phase = before;
-    address
+    allocated(guest, address)
+}
+
+/// What the allocator gave. If it failed there is no memory, and the guest ends after its callback;
+/// out of time, it ends at once.
+fn allocated<W: World>(
+    guest: &mut Guest<'_, W>,
+    address: wasmtime::Result<i32>,
+) -> wasmtime::Result<i32> {
+    address.or_else(|error| {
+        if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) || error.is::<Stop>() {
+            return Err(error);
+        }
+        guest.data_mut().broken.get_or_insert(error);
+        Ok(0)
+    })
 }

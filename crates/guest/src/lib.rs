@@ -15,7 +15,7 @@ pub mod vm;
 mod cell;
 mod host;
 
-pub use door::{Answer, Call, Event, Reply, Status, Stop, World};
+pub use door::{Answer, Call, Event, Failure, Reply, Status, Stop, World};
 pub use engine::{Engine, EngineError};
 pub use program::{LoadError, Program, ProgramOptions};
-pub use vm::{Failure, Host, OnThread, StartError, Vm, WaitingHost, WaitingVm};
+pub use vm::{Host, OnThread, StartError, Vm, WaitingHost, WaitingVm};

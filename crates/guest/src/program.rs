@@ -128,7 +128,7 @@ impl Program {
         let version = AbiVersion::detect(functions.iter().map(String::as_str))
             .ok_or(LoadError::NoAbiVersion)?;
         let (dialect, dialect_reason) = choose_dialect(&module, version, options.dialect);
-        let stubs = check_imports(&module, version, options.strictness)?;
+        let stubs = check_imports(&module, (version, dialect), options.strictness)?;
         check_callbacks(&module)?;
         let exports = Exports::find(&module)?;
         Ok(Self {
@@ -165,9 +165,12 @@ fn choose_dialect(
 /// Checks every import; returns the names of those that become stubs.
 fn check_imports(
     module: &wasmtime::Module,
-    version: AbiVersion,
+    (version, dialect): (AbiVersion, Dialect),
     strictness: Strictness,
 ) -> Result<Vec<String>, LoadError> {
+    let is_offered = |function: &abi::HostFunction| {
+        function.origin == abi::Origin::Envoy || dialect == Dialect::Higress
+    };
     let mut stubs = Vec::new();
     for import in module.imports() {
         let (from, name) = (import.module().to_owned(), import.name().to_owned());
@@ -184,7 +187,7 @@ fn check_imports(
         let known = abi::find(&from, &name);
         let fits = known.is_some_and(|function| {
             strictness == Strictness::Tolerant
-                || (function.versions.contains(version) && function.origin == abi::Origin::Envoy)
+                || (function.versions.contains(version) && is_offered(function))
         });
         match known {
             Some(function) if fits => {
@@ -196,7 +199,7 @@ fn check_imports(
                         expected: type_text(function.params, function.results),
                     });
                 }
-                if function.origin == abi::Origin::Higress || name == "envoy_resolve_dns" {
+                if !is_offered(function) || name == "envoy_resolve_dns" {
                     stubs.push(format!("{from}.{name}"));
                 }
             }

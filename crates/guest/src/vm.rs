@@ -8,13 +8,14 @@ mod waiting;
 use std::time::Duration;
 
 use wasmtime::{
-    Extern, ExternType, Func, Instance, Linker, Memory, ModuleExport, Store, Table, Trap,
+    Extern, ExternType, Func, FuncType, Instance, Linker, Memory, ModuleExport, Store, Table, Trap,
     UpdateDeadline, Val, ValType,
 };
 use weir_model::{Dialect, GuestLimits};
 
+use crate::abi::Topic;
 use crate::cell::{Cell, Deadline, MemoryCap, Phase};
-use crate::door::{Event, Status, World};
+use crate::door::{Call, Event, Failure, Status, Stop, World};
 use crate::engine::{Engine, ticks};
 use crate::program::Program;
 use callbacks::Callbacks;
@@ -23,6 +24,8 @@ pub use waiting::{OnThread, WaitingHost, WaitingVm};
 
 /// `errno` of a WASI function that is not there.
 const WASI_NOSYS: i32 = 52;
+/// `errno` of a WASI function that is withheld.
+const WASI_NOTCAPABLE: i32 = 76;
 
 /// The host's functions, ready to be linked with any program. One per worker and kind of world.
 pub struct Host<W: World> {
@@ -36,20 +39,6 @@ pub struct Vm<W: World> {
     callbacks: Callbacks,
     memory: Memory,
     has_failed: bool,
-}
-
-/// Why a guest stopped for good.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// A WebAssembly trap, or an import that may not be called now.
-    #[error("{0}")]
-    Trap(String),
-    /// It ran longer than it may.
-    #[error("the call ran longer than its limit of {0:?}")]
-    Deadline(Duration),
-    /// It stopped before; it is not entered again.
-    #[error("the VM has failed before")]
-    Gone,
 }
 
 /// Why a guest did not start.
@@ -120,6 +109,7 @@ impl<W: World> Host<W> {
             memory: None,
             allocator: None,
             phase: Phase::Starting,
+            broken: None,
             allocator_is_free: program.dialect == Dialect::Higress,
             cap: MemoryCap::of(limits.memory_bytes),
             deadline: Deadline::of(limits.start),
@@ -143,9 +133,15 @@ impl<W: World> Host<W> {
         store: &mut Store<Cell<W>>,
     ) -> wasmtime::Result<Linker<Cell<W>>> {
         let mut linker = self.linker.clone();
+        if program.dialect == Dialect::Higress {
+            crate::host::higress::link(&mut linker)?;
+        }
         for import in program.module.imports() {
             let (module, name) = (import.module(), import.name());
             match import.ty() {
+                ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
+                    withhold(&mut linker, (module, name), ty)?;
+                }
                 ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
                     let is_wasi = crate::abi::WASI_MODULES.contains(&module);
                     let answer = if is_wasi {
@@ -188,8 +184,10 @@ impl<W: World> Vm<W> {
             let (params, mut results) = zeros(&function, &self.store);
             let first = self.store.data_mut().deadline.begin(limit);
             self.store.set_epoch_deadline(first);
-            function
-                .call(&mut self.store, &params, &mut results)
+            let outcome = function.call(&mut self.store, &params, &mut results);
+            let broken = self.store.data_mut().broken.take();
+            broken
+                .map_or(outcome, Err)
                 .map_err(|error| self.failure(&error, limit))
                 .map_err(|failure| StartError::Start { export, failure })?;
         }
@@ -213,8 +211,13 @@ impl<W: World> Vm<W> {
         let first = self.store.data_mut().deadline.begin(limit);
         self.store.set_epoch_deadline(first);
         let outcome = self.callbacks.call(&mut self.store, event);
-        self.store.data_mut().world.leave(event);
-        outcome.map_err(|error| self.failure(&error, limit))
+        let outcome = match self.store.data_mut().broken.take() {
+            Some(error) => Err(error),
+            None => outcome,
+        };
+        let outcome = outcome.map_err(|error| self.failure(&error, limit));
+        self.store.data_mut().world.leave(event, &outcome);
+        outcome
     }
 
     /// Whether the guest has a callback for this event.
@@ -244,6 +247,39 @@ impl<W: World> Vm<W> {
         self.has_failed = true;
         failure_of(error, limit)
     }
+}
+
+/// Whether a world lets its guest call what it imports. What tool chains need to run, and what this
+/// host does not know, is no capability.
+fn is_granted<W: World>(world: &W, module: &str, name: &str) -> bool {
+    let known = crate::abi::find(module, name);
+    known.is_none_or(|function| function.topic == Topic::Runtime || world.allows(name))
+}
+
+/// Puts a stub in the place of a host function: it tells the world and fails.
+fn withhold<W: World>(
+    linker: &mut Linker<Cell<W>>,
+    (module, name): (&str, &str),
+    ty: FuncType,
+) -> wasmtime::Result<()> {
+    let answer = if crate::abi::WASI_MODULES.contains(&module) {
+        WASI_NOTCAPABLE
+    } else {
+        Status::InternalFailure as i32
+    };
+    let answers: Vec<Val> = ty.results().map(|ty| stub_answer(&ty, answer)).collect();
+    let function = name.to_owned();
+    linker.allow_shadowing(true);
+    linker.func_new(module, name, ty, move |mut guest, _, results| {
+        let world = &mut guest.data_mut().world;
+        world.call(Call::Withheld {
+            function: &function,
+        })?;
+        results.clone_from_slice(&answers);
+        Ok(())
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// Notes memory and allocator of an instance in its cell.
@@ -309,6 +345,12 @@ fn refused(error: wasmtime::Error) -> StartError {
 }
 
 fn failure_of(error: &wasmtime::Error, limit: Duration) -> Failure {
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return Failure::Stopped {
+            stop: stop.clone(),
+            trace: trace_of(error, stop),
+        };
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Failure::Deadline(limit),
         _ => Failure::Trap(text_of(error)),
@@ -325,6 +367,14 @@ fn stub_answer(ty: &ValType, answer: i32) -> Val {
         ValType::V128 => Val::V128(0u128.into()),
         ValType::Ref(_) => Val::null_func_ref(),
     }
+}
+
+/// What the error says besides its reason: the guest's stack.
+fn trace_of(error: &wasmtime::Error, stop: &Stop) -> String {
+    let reason = stop.to_string();
+    let mut others: Vec<String> = error.chain().map(ToString::to_string).collect();
+    others.retain(|cause| *cause != reason);
+    others.join("; ")
 }
 
 /// The error with its causes and the guest's stack, in one text of several lines.

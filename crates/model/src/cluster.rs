@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::Name;
+use crate::{Metadata, Name};
 
 /// A named group of endpoints that serve the same thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Cluster {
     pub name: Name,
     /// Never empty.
     pub endpoints: Vec<Endpoint>,
+    /// What its endpoints speak.
+    pub protocol: Protocol,
     /// How an endpoint is picked.
     pub load_balancing: LoadBalancing,
     /// Longest TCP connect.
@@ -24,6 +26,8 @@ pub struct Cluster {
     pub ejection: Option<Ejection>,
     /// How often DNS names are resolved again.
     pub dns_refresh: Duration,
+    /// Facts for plugins: the property `xds.cluster_metadata`.
+    pub metadata: Metadata,
 }
 
 /// One address, or one DNS name that stands for all its addresses.
@@ -42,6 +46,17 @@ pub enum EndpointHost {
     Ip(IpAddr),
     /// A name to resolve.
     Dns(Name),
+}
+
+/// What an endpoint speaks, on plain TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1: one request at a time on a connection.
+    #[default]
+    Http1,
+    /// HTTP/2 from the first byte on (RFC 9113 §3.3, prior knowledge): many requests on a
+    /// connection. What gRPC servers speak.
+    Http2,
 }
 
 /// How an endpoint is picked.

@@ -38,7 +38,9 @@ pub struct Filter {
     /// Bytes behind `proxy_on_configure`: JSON text of a mapping, or the bare text of a string.
     pub configuration: Bytes,
     /// Variables that the guest sees through WASI, in the order of the file.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(String, Variable)>,
+    /// Host functions, WASI functions and callbacks that it may use, by name; `None`: all.
+    pub capabilities: Option<Vec<String>>,
     /// What shares a VM.
     pub isolation: Isolation,
     /// What it may use.
@@ -52,6 +54,15 @@ pub struct Filter {
     /// Keep the value 1 of a headers callback as "stop, but go on with the body" (Envoy's
     /// `allow_on_headers_stop_iteration`). `None`: as the dialect has it.
     pub headers_stop_iteration: Option<bool>,
+}
+
+/// Value of an environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// This text.
+    Text(String),
+    /// What the gateway's own variable of this name holds; if it has none, neither has the guest.
+    OfGateway(String),
 }
 
 /// A filter in a chain, with the configuration that it has there.

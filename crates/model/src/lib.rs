@@ -7,19 +7,23 @@
 pub mod cluster;
 pub mod filter;
 pub mod limits;
+pub mod metadata;
 pub mod route;
 pub mod site;
+pub mod tcp;
 
-pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing};
+pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Protocol};
 pub use filter::{
-    Dialect, Filter, FilterUse, Isolation, Module, ModuleSource, OnFailure, Strictness,
+    Dialect, Filter, FilterUse, Isolation, Module, ModuleSource, OnFailure, Strictness, Variable,
 };
 pub use limits::GuestLimits;
+pub use metadata::{Json, Metadata};
 pub use route::{
     Action, Forward, HeaderMatch, HeaderTest, HostPattern, PathMatch, Respond, Retries, Route,
     RouteMatch,
 };
 pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site};
+pub use tcp::TcpForward;
 
 /// A name given by the operator: of a cluster, module, filter or route. Cheap to clone.
 pub type Name = std::sync::Arc<str>;

@@ -62,8 +62,32 @@ pub const GUEST_LOG_BYTES_MAX: usize = 16 << 10;
 pub const CALLOUTS_MAX: usize = 1024;
 /// Body of a callout's response (as Envoy's async client).
 pub const CALLOUT_BODY_BYTES_MAX: usize = 32 << 20;
+/// Redis connections of one worker: clusters times databases times logins. Plugins name databases
+/// freely.
+pub const REDIS_CLIENTS_MAX: usize = 64;
+/// Commands without a reply on one Redis connection; a further one fails at once.
+pub const REDIS_COMMANDS_MAX: usize = 4096;
+/// Bytes of commands that wait to be written to one Redis.
+pub const REDIS_QUEUE_BYTES_MAX: usize = 16 << 20;
+/// One reply of a Redis (as the body of a callout).
+pub const REDIS_REPLY_BYTES_MAX: usize = 32 << 20;
+/// A line of a Redis reply that never ends; real error texts have a few hundred bytes.
+pub const REDIS_LINE_BYTES_MAX: usize = 64 << 10;
+/// For one Redis command, if the plugin sets no time (as Higress).
+pub const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes that a filter may put into a response ahead of a slow client.
+pub const INJECTED_BYTES_MAX: usize = 16 << 20;
+/// gRPC calls and streams in flight of one root context; a further one fails at once.
+pub const GRPC_CALLS_MAX: usize = 1024;
+/// Bytes of one gRPC message, either way (as for a callout's body; Envoy has no limit).
+pub const GRPC_MESSAGE_BYTES_MAX: usize = 32 << 20;
+/// Bytes that a guest may have given to one gRPC stream and that its server has not taken yet.
+pub const GRPC_UNSENT_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a foreign function takes or gives: `compress` and `uncompress` of one large body.
 pub const FOREIGN_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a key for `sign` and `verify_signature`, in the form in which it is given: a private RSA
+/// key of 8192 bits needs 6.4 KiB as PEM. Twice the bits take eight times as long to sign.
+pub const FOREIGN_KEY_BYTES_MAX: usize = 8 << 10;
 /// Bytes of source text of one CEL expression: conditions are lines, not programs.
 pub const EXPRESSION_BYTES_MAX: usize = 16 << 10;
 /// Brackets inside brackets of one CEL expression, so that parsing needs less than half a megabyte
@@ -71,6 +95,10 @@ pub const EXPRESSION_BYTES_MAX: usize = 16 << 10;
 pub const EXPRESSION_NESTING_MAX: usize = 32;
 /// Depth of one CEL expression when evaluated: sums and members in a row count, too.
 pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// What evaluating one CEL expression may cost: one for each of its parts each time that it is looked
+/// at, 64 for an attribute, one for a byte or element that is joined. Ordinary conditions need some
+/// hundreds; this much takes less than [`GUEST_CALL_TIME`].
+pub const EXPRESSION_WORK_MAX: usize = 1 << 18;
 /// Live CEL expressions of one root context.
 pub const EXPRESSIONS_MAX: usize = 4096;
 /// Metrics that the plugins of one process may define together.
@@ -128,8 +156,29 @@ pub const RESPONSE_HEAD_BYTES: usize = 60 << 10;
 pub const UPSTREAM_READ_BYTES: usize = 256 << 10;
 /// Connections to one cluster, per worker.
 pub const UPSTREAM_CONNECTIONS_MAX: usize = 4096;
+/// Requests at once on one HTTP/2 connection to an endpoint; fewer if it says so.
+pub const H2_STREAMS_MAX: usize = 100;
+/// Bytes of one HTTP/2 response that may be on their way before their reader takes any.
+pub const H2_STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// The same for one HTTP/2 connection: responses that nobody reads never hold up the others.
+pub const H2_CONNECTION_WINDOW_BYTES: u32 = 100 * H2_STREAM_WINDOW_BYTES;
+/// Bytes of one HTTP/2 request that wait for their turn on the connection.
+pub const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
+/// Silence after which the system asks whether the other end of an HTTP/2 connection is still there:
+/// many requests would wait for one that is gone.
+pub const H2_KEEP_ALIVE_AFTER: Duration = Duration::from_secs(30);
 /// Requests that wait for a connection to one cluster, per worker.
 pub const UPSTREAM_PENDING_MAX: usize = 4096;
+/// Endpoints that may be tried for one TCP connection.
+pub const CONNECT_ATTEMPTS_MAX: u32 = 100;
+/// Bytes that are read from a TCP connection at once, and the step in which more is read for
+/// filters that wait (as Envoy's).
+pub const TCP_READ_STEP_BYTES: usize = 16 << 10;
+/// Bytes of one direction of a TCP connection that are read before its filters are shown them.
+pub const TCP_ROUND_BYTES: usize = 256 << 10;
+/// Filters that continue a TCP connection inside one another's callbacks; above it they go round in
+/// circles, and the connection is closed.
+pub const TCP_CONTINUES_MAX: u32 = 32;
 /// Retries of one request.
 pub const RETRIES_MAX: u32 = 10;
 /// A request body up to this size is kept so that the request can be sent again.

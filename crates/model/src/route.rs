@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{FilterUse, Name};
+use crate::{FilterUse, Metadata, Name};
 
 /// One rule of a listener. The first route that matches a request serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Route {
     pub filters: Vec<FilterUse>,
     /// What is done with them.
     pub action: Action,
+    /// Facts for plugins: the property `xds.route_metadata`.
+    pub metadata: Metadata,
 }
 
 /// Which requests a route serves: all parts must hold.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::{Cluster, Filter, FilterUse, Module, Name, Route, limits};
+use crate::{Cluster, Filter, FilterUse, Metadata, Module, Name, Route, TcpForward, limits};
 
 /// One whole configuration. An exchange sees one site from its start to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,17 +50,20 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The first one that matches serves.
     pub routes: Vec<Route>,
+    /// Carry connections as they are; `None`: they speak HTTP, and there are routes.
+    pub tcp: Option<TcpForward>,
     /// What is written of each exchange.
     pub access_log: AccessLog,
     /// Plugins whose `proxy_on_log` sees each exchange.
     pub log_filters: Vec<FilterUse>,
-    /// Body bytes held for filters, per direction of one exchange.
+    /// Body bytes held for filters, per direction of one exchange; of a TCP connection: bytes that
+    /// filters hold back before the sender is no longer read.
     pub body_buffer_bytes: usize,
     /// Bytes of a request head.
     pub request_head_bytes: usize,
     /// First byte to last byte of a request head.
     pub request_head_timeout: Duration,
-    /// A connection without a request.
+    /// A connection without a request, or a TCP connection without a byte in either direction.
     pub idle_timeout: Duration,
     /// Connections of this listener, all workers together.
     pub max_connections: usize,
@@ -72,6 +75,9 @@ pub struct Listener {
     pub request_id: bool,
     /// Text of the `server` header; `None`: the upstream's stays.
     pub server_header: Option<String>,
+    /// Facts for plugins: the property `xds.listener_metadata`, and what the property `metadata` of
+    /// each exchange starts with.
+    pub metadata: Metadata,
 }
 
 impl Listener {
@@ -82,6 +88,7 @@ impl Listener {
             name: address.to_string().into(),
             address,
             routes: Vec::new(),
+            tcp: None,
             access_log: AccessLog::default(),
             log_filters: Vec::new(),
             body_buffer_bytes: limits::BODY_BUFFER_BYTES,
@@ -93,6 +100,7 @@ impl Listener {
             via: false,
             request_id: true,
             server_header: None,
+            metadata: Metadata::default(),
         }
     }
 }

@@ -5,21 +5,24 @@
 
 mod callout;
 mod error;
+mod tcp;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderValue, Request, StatusCode, Version, response};
+use http::uri::{self, Authority, Scheme};
+use http::{HeaderValue, Request, StatusCode, Uri, Version, response};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 use tokio::time::Instant;
-use weir_model::{Forward, Retries};
+use weir_model::{Forward, Protocol, Retries};
 
 pub(crate) use callout::{CalloutOutcome, callout};
 pub(crate) use error::DispatchError;
+pub(crate) use tcp::{Channel, connect};
 
 use crate::upstream::{
     BodyReader, BodySender, Checkout, Cluster, Host, Lease, Reuse, UpstreamBody,
@@ -56,6 +59,10 @@ pub(crate) struct Attempts {
     pub(crate) is_exhausted: bool,
 }
 
+/// In the extensions of a request's head: the host that a filter wants (Higress).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverrideHost(pub(crate) SocketAddr);
+
 /// One request on its way.
 struct Journey<'a> {
     cluster: &'a Rc<Cluster>,
@@ -68,6 +75,8 @@ struct Journey<'a> {
     /// up until then.
     reader: Option<BodyReader>,
     tried: SmallVec<[SocketAddr; 4]>,
+    /// The host that a filter wants for the first try.
+    wanted: Option<SocketAddr>,
     /// The host of the present try, to blame for its timeout.
     host: Option<Rc<Host>>,
     reuse: Reuse,
@@ -96,9 +105,13 @@ pub(crate) async fn dispatch(
     body: &BodySender,
     attempts: &mut Attempts,
 ) -> Result<Answered, DispatchError> {
+    let wanted = head.extensions.remove().map(|OverrideHost(host)| host);
     // Whatever the client spoke: only HTTP/1.1 has chunks and keeps connections.
     head.version = Version::HTTP_11;
-    frame(&mut head, body);
+    match cluster.model().protocol {
+        Protocol::Http1 => frame(&mut head, body),
+        Protocol::Http2 => address(&mut head),
+    }
     let mut journey = Journey {
         cluster,
         body,
@@ -107,6 +120,7 @@ pub(crate) async fn dispatch(
         head: Some(head),
         reader: None,
         tried: SmallVec::new(),
+        wanted,
         host: None,
         reuse: Reuse::Allowed,
         left: forward.retries.attempts,
@@ -151,14 +165,14 @@ impl Journey<'_> {
         self.host = None;
         let place = self
             .cluster
-            .admit(&self.tried)
+            .admit_to(self.wanted.take(), &self.tried)
             .await
             .map_err(Failure::from)?;
         self.attempts.last_peer = Some(place.host.address);
         self.host = Some(Rc::clone(&place.host));
         let mut lease = place.connect(self.reuse).await.map_err(Failure::from)?;
         self.attempts.pool_ready = self.started.elapsed();
-        self.attempts.last_peer = Some(lease.connection.peer);
+        self.attempts.last_peer = Some(lease.carrier.peer());
         match self.send(&mut lease).await {
             Ok(response) => Ok(self.answer(response, lease)),
             Err(failure) => {
@@ -174,9 +188,9 @@ impl Journey<'_> {
     }
 
     async fn send(&mut self, lease: &mut Lease) -> Result<http::Response<Incoming>, Failure> {
-        let connection = &mut lease.connection;
+        let carrier = &mut lease.carrier;
         let aborted = || Failure::Final(DispatchError::Aborted);
-        let may_repeat = self.body.is_replayable() && (self.left > 0 || connection.is_reused);
+        let may_repeat = self.body.is_replayable() && (self.left > 0 || carrier.is_reused());
         let head = if may_repeat {
             self.head.clone()
         } else {
@@ -191,9 +205,8 @@ impl Journey<'_> {
         // A reused connection may have died unseen (RFC 9112 §9.3.1), and what was written to it
         // was then never read. Only for methods that may be repeated (RFC 9110 §9.2.2) is
         // that a safe guess.
-        let may_repeat_unasked = connection.is_reused && request.method().is_idempotent();
-        connection.expect_answer();
-        let mut failed = match connection.sender.try_send_request(request).await {
+        let may_repeat_unasked = carrier.is_reused() && request.method().is_idempotent();
+        let mut failed = match carrier.send(request).await {
             Ok(response) => return Ok(response),
             Err(failed) => failed,
         };
@@ -201,12 +214,24 @@ impl Journey<'_> {
             .take_message()
             .map(|request| self.take_back(request))
             .is_some();
-        let error = DispatchError::of(failed.error());
+        let error = match DispatchError::of(failed.error()) {
+            // The end came within a head.
+            DispatchError::Terminated
+                if carrier.was_heard() && failed.error().is_incomplete_message() =>
+            {
+                DispatchError::Protocol
+            }
+            error => error,
+        };
         let was_stale =
-            connection.is_reused && was_unsent || may_repeat_unasked && !connection.was_heard();
+            carrier.is_reused() && was_unsent || may_repeat_unasked && !carrier.was_heard();
         Err(match error {
             DispatchError::Terminated if was_stale => Failure::Stale(error),
-            DispatchError::Terminated => Failure::Retriable(error),
+            // The other side says that it did nothing with it (RFC 9113 §8.7).
+            DispatchError::Refused if carrier.is_reused() => Failure::Stale(error),
+            DispatchError::Terminated | DispatchError::Refused | DispatchError::Reset => {
+                Failure::Retriable(error)
+            }
             _ => Failure::Final(error),
         })
     }
@@ -217,7 +242,7 @@ impl Journey<'_> {
 
     fn answer(&self, response: http::Response<Incoming>, lease: Lease) -> Answered {
         let (head, incoming) = response.into_parts();
-        let (peer, local) = (lease.connection.peer, lease.connection.local);
+        let (peer, local) = (lease.carrier.peer(), lease.carrier.local());
         self.cluster.answered(&lease.place.host, head.status);
         Answered {
             head,
@@ -297,6 +322,32 @@ fn frame(head: &mut Parts, body: &BodySender) {
     if body.length().is_none() && !body.is_empty() && !is_framed {
         head.headers
             .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// In HTTP/2 the host is part of the target. One that no URI has stays a header (RFC 9113 §8.3.1).
+fn address(head: &mut Parts) {
+    let authority = head.headers.get(HOST).map(HeaderValue::as_bytes);
+    let Some(Ok(authority)) = authority.map(Authority::try_from) else {
+        return;
+    };
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts.path_and_query = head.uri.path_and_query().cloned();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        head.uri = uri;
+        head.version = Version::HTTP_2;
+        // Not `remove`, which would move the last field into its place.
+        let fields = std::mem::take(&mut head.headers);
+        head.headers.reserve(fields.keys_len());
+        let mut last = HOST;
+        for (name, value) in fields {
+            last = name.unwrap_or(last);
+            if last != HOST {
+                head.headers.append(last.clone(), value);
+            }
+        }
     }
 }
 

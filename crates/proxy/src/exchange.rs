@@ -22,6 +22,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use weir_guest::door::ContextId;
@@ -29,11 +30,12 @@ use weir_model::{Route, limits};
 
 use crate::flow::Frame;
 use crate::gateway::{Notice, Shared};
-use crate::listen::{Connection, Reset, Serve, vet};
-use crate::plugin::{Chain, PluginError, Plugins};
+use crate::listen::{Connection, Refusal, Reset, Serve, vet};
+use crate::plugin::{Chain, PluginError, Plugins, Slot};
 use crate::stream::StreamRef;
 use crate::worker::Seat;
-pub(crate) use answer::grpc_status_of;
+pub(crate) use answer::{grpc_answer, grpc_status_of};
+pub(crate) use begin::facts_of;
 pub(crate) use body::ExchangeBody;
 use time::Timer;
 use upstream::Upstream;
@@ -44,7 +46,7 @@ const ROOTS_CHECK: Duration = Duration::from_millis(5);
 /// One worker's handler of requests.
 pub(crate) struct Worker {
     pub(crate) shared: Rc<Shared>,
-    plugins: Plugins,
+    pub(crate) plugins: Plugins,
     seat: Seat,
 }
 
@@ -79,9 +81,14 @@ async fn deliver_notices(worker: std::rc::Weak<Worker>, mut notices: mpsc::Recei
         let Some(worker) = worker.upgrade() else {
             return;
         };
-        let slot = worker.plugins.slots.get(notice.slot);
-        if let Some(slot) = slot.filter(|slot| slot.life() == notice.life) {
-            slot.queue_ready(notice.root, notice.token);
+        let Some(slot) = worker.plugins.slots.get(notice.slot) else {
+            continue;
+        };
+        let heir = slot.newest();
+        for slot in std::iter::once(slot).chain(&heir) {
+            if slot.life() == notice.life {
+                slot.queue_ready(notice.root, notice.token);
+            }
         }
     }
 }
@@ -98,6 +105,15 @@ impl Serve for Worker {
         while slots.iter().any(|slot| slot.is_ending()) && Instant::now() < deadline {
             tokio::time::sleep(ROOTS_CHECK).await;
         }
+    }
+
+    async fn carry(self: &Rc<Self>, connection: &Rc<Connection>, stream: TcpStream) {
+        crate::tcp::carry(self, connection, stream).await;
+    }
+
+    fn refused(self: &Rc<Self>, connection: &Rc<Connection>, refusal: Refusal) {
+        tracing::debug!(connection = connection.id, peer = %connection.peer, ?refusal, "refused");
+        Exchange::record_refusal(self, connection, refusal);
     }
 
     async fn serve(
@@ -154,15 +170,16 @@ pub(crate) struct Exchange {
 }
 
 /// A filter of the chain in this exchange.
-#[derive(Debug)]
-struct FilterSeat {
-    state: SeatState,
+pub(crate) struct FilterSeat {
+    pub(crate) state: SeatState,
+    /// Where its context is, if not in the slot that the chain has.
+    pub(crate) slot: Option<Rc<Slot>>,
     /// Wall time that its calls have taken.
     used: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SeatState {
+pub(crate) enum SeatState {
     /// It has not seen the request.
     Unseen,
     /// It has a context, in this life of its slot.
@@ -172,6 +189,12 @@ enum SeatState {
 }
 
 impl Exchange {
+    /// The slot that has the filter's context.
+    fn slot(&self, stage: usize) -> &Rc<Slot> {
+        let own = self.seats[stage].slot.as_ref();
+        own.unwrap_or(&self.chain[stage].slot)
+    }
+
     fn route_at(&self) -> Option<&Route> {
         let listener = &self.worker.shared.process.site.listeners[self.listener];
         self.route.and_then(|index| listener.routes.get(index))

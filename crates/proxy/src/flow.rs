@@ -71,9 +71,21 @@ enum Full {
     Waits,
 }
 
+/// Whether a stage that is released passes on a body part even if it holds no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwesBody {
+    Yes,
+    IfAny,
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Arrival {
     Frame(Frame),
+    /// Bytes that an earlier stage has held and released.
+    Released {
+        bytes: Bytes,
+        end: bool,
+    },
     /// The bytes that were held unseen.
     Held {
         end: bool,
@@ -101,21 +113,40 @@ struct Stage {
     holds_headers: bool,
     held: BodyBuffer,
     window: BodyBuffer,
+    /// The window shows bytes that were held before: dropping leaves them held (as Envoy, where they
+    /// stay in the buffer).
+    shows_held: bool,
     /// The end of the stream was seen or is held.
     has_ended: bool,
     trailers: Option<HeldTrailers>,
     has_shown_body: bool,
+    /// The end has gone on to the next stage: nothing can follow.
+    has_left: bool,
 }
 
 /// One direction of an exchange.
 #[derive(Debug)]
 pub(crate) struct Flow {
     stages: SmallVec<[Stage; 2]>,
+    /// What has come and no stage has seen: each frame waits until those before it have settled.
+    inbox: VecDeque<Frame>,
     out: VecDeque<Frame>,
     out_bytes: usize,
     limit: usize,
-    showing: Option<usize>,
+    showing: Option<(usize, Part)>,
     has_overflown: bool,
+    /// Some stage has held bytes, if only none: from then on whoever is released passes a body part
+    /// on, if only an empty one (as Envoy, where the buffer stays).
+    has_buffered: bool,
+}
+
+impl Frame {
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Headers { end } | Self::Body { end, .. } => *end,
+            Self::Trailers => true,
+        }
+    }
 }
 
 impl Stage {
@@ -128,15 +159,12 @@ impl Stage {
             holds_headers: false,
             held: BodyBuffer::default(),
             window: BodyBuffer::default(),
+            shows_held: false,
             has_ended: false,
             trailers: None,
             has_shown_body: false,
+            has_left: false,
         }
-    }
-
-    /// Whether releasing the headers now ends the stream.
-    fn ends_with_headers(&self) -> bool {
-        self.has_ended && self.held.is_empty() && self.trailers.is_none()
     }
 }
 
@@ -145,17 +173,23 @@ impl Flow {
     pub(crate) fn new(stages: usize, limit: usize) -> Self {
         Self {
             stages: (0..stages).map(|_| Stage::new()).collect(),
+            inbox: VecDeque::new(),
             out: VecDeque::new(),
             out_bytes: 0,
             limit,
             showing: None,
             has_overflown: false,
+            has_buffered: false,
         }
     }
 
     /// A frame enters the first stage.
     pub(crate) fn arrive(&mut self, frame: Frame) {
-        self.enter(0, frame);
+        if self.stages.is_empty() {
+            self.enter(0, frame);
+        } else {
+            self.inbox.push_back(frame);
+        }
     }
 
     /// Whether the source of this flow may send more.
@@ -168,14 +202,13 @@ impl Flow {
             })
     }
 
-    /// What must be shown next, and to which stage.
+    /// What must be shown next, and to which stage. Each frame goes as far as it gets before the one
+    /// behind it moves, as in Envoy: a stage may answer or close what an earlier one still holds.
     pub(crate) fn next(&mut self) -> Option<(usize, Part)> {
         debug_assert!(self.showing.is_none(), "a decision is due first");
-        let index = self
-            .stages
-            .iter()
-            .position(|stage| !stage.arrivals.is_empty())?;
+        let index = self.deepest_arrival()?;
         let stage = &mut self.stages[index];
+        stage.shows_held = stage.accumulates;
         let part = match stage.arrivals.pop_front()? {
             Arrival::Frame(Frame::Headers { end }) => Part::Headers { end },
             Arrival::Frame(Frame::Trailers) => Part::Trailers,
@@ -186,22 +219,47 @@ impl Flow {
                 stage.window.push(bytes);
                 Part::Body { end }
             }
+            Arrival::Released { bytes, end } => {
+                if stage.accumulates {
+                    stage.window.append(&mut stage.held);
+                }
+                stage.window.push(bytes);
+                stage.shows_held = true;
+                Part::Body { end }
+            }
             Arrival::Held { end } => {
                 stage.window.append(&mut stage.held);
+                stage.shows_held = true;
                 Part::Body { end }
             }
         };
         stage.has_shown_body |= matches!(part, Part::Body { .. });
-        self.showing = Some(index);
+        self.showing = Some((index, part));
         Some((index, part))
+    }
+
+    /// The last stage that something waits for; what has come enters once nothing does.
+    fn deepest_arrival(&mut self) -> Option<usize> {
+        loop {
+            let waits = |stage: &Stage| !stage.arrivals.is_empty();
+            if let Some(index) = self.stages.iter().rposition(waits) {
+                return Some(index);
+            }
+            let frame = self.inbox.pop_front()?;
+            self.enter(0, frame);
+        }
     }
 
     /// The body bytes that a stage may read and edit now.
     pub(crate) fn window(&mut self, index: usize) -> Option<&mut BodyBuffer> {
-        let is_showing = self.showing == Some(index);
+        let shown = self.shown(index);
         let stage = self.stages.get_mut(index)?;
-        if is_showing {
-            return stage.has_shown_body.then_some(&mut stage.window);
+        match shown {
+            Some(Part::Body { .. }) => return Some(&mut stage.window),
+            // What was held before can be read and edited to the end.
+            Some(Part::Trailers) => return stage.has_shown_body.then_some(&mut stage.held),
+            Some(Part::Headers { .. }) => return None,
+            None => {}
         }
         (stage.hold == Hold::Single && stage.has_shown_body).then_some(&mut stage.held)
     }
@@ -228,15 +286,20 @@ impl Flow {
             Action::StopAllAndBuffer => (Hold::All, Full::Fails),
             Action::StopAllAndWatermark => (Hold::All, Full::Waits),
             Action::Continue | Action::Buffer | Action::Watermark | Action::Drop => {
-                return self.enter(index + 1, Frame::Headers { end });
+                return self.pass(index, Frame::Headers { end });
             }
         };
         (stage.hold, stage.full) = (hold, full);
         (stage.holds_headers, stage.has_ended) = (true, end);
         if hold == Hold::All {
             for arrival in std::mem::take(&mut stage.arrivals) {
-                if let Arrival::Frame(frame) = arrival {
-                    self.enter(index, frame);
+                match arrival {
+                    Arrival::Frame(frame) => self.enter(index, frame),
+                    Arrival::Released { bytes, end } => {
+                        self.enter(index, Frame::Body { bytes, end });
+                    }
+                    // Only a stage that has held its headers once has these.
+                    Arrival::Held { .. } => {}
                 }
             }
         }
@@ -244,15 +307,18 @@ impl Flow {
 
     fn apply_body(&mut self, index: usize, end: bool, action: Action) {
         let stage = &mut self.stages[index];
-        let accumulated = stage.accumulates;
         stage.has_ended |= end;
         match action {
             Action::Continue => {
                 let mut window = std::mem::take(&mut stage.window);
                 stage.held.append(&mut window);
-                return self.release(index);
+                self.has_buffered |= stage.hold == Hold::Single;
+                return self.release(index, OwesBody::Yes);
             }
-            Action::Drop if !accumulated => stage.window.clear(),
+            Action::Drop if !stage.shows_held => {
+                stage.window.clear();
+                self.has_buffered |= end;
+            }
             Action::Drop
             | Action::Buffer
             | Action::Watermark
@@ -261,6 +327,7 @@ impl Flow {
             | Action::StopAllAndWatermark => {
                 let mut window = std::mem::take(&mut stage.window);
                 stage.held.append(&mut window);
+                self.has_buffered = true;
             }
         }
         stage.hold = Hold::Single;
@@ -277,36 +344,78 @@ impl Flow {
         stage.has_ended = true;
         stage.trailers = Some(HeldTrailers::Seen);
         if action == Action::Continue {
-            return self.release(index);
+            let owes = if stage.hold == Hold::Single && self.has_buffered {
+                OwesBody::Yes
+            } else {
+                OwesBody::IfAny
+            };
+            return self.release(index, owes);
         }
         stage.hold = Hold::Single;
     }
 
+    /// Whether whoever is released passes a body part on.
+    fn owes_body(&self) -> OwesBody {
+        if self.has_buffered {
+            OwesBody::Yes
+        } else {
+            OwesBody::IfAny
+        }
+    }
+
+    /// What this stage is being shown.
+    fn shown(&self, index: usize) -> Option<Part> {
+        self.showing
+            .filter(|(showing, _)| *showing == index)
+            .map(|(_, part)| part)
+    }
+
     /// Resumes a stage that holds. Without effect on one that does not.
     pub(crate) fn resume(&mut self, index: usize) {
+        let owes = self.owes_body();
         // A flow that an answer has replaced has no stages any more.
         let Some(stage) = self.stages.get_mut(index) else {
             return;
         };
         match stage.hold {
             Hold::Nothing => {}
-            Hold::Single => self.release(index),
+            Hold::Single => self.release(index, owes),
             Hold::All => {
-                let end = stage.ends_with_headers();
+                let end = stage.has_ended && !self.has_buffered && stage.trailers.is_none();
                 stage.hold = Hold::Nothing;
                 stage.full = Full::Waits;
-                stage.holds_headers = false;
+                let had_headers = std::mem::take(&mut stage.holds_headers);
                 // What is shown again says again whether it is the end.
                 let body_ends = std::mem::take(&mut stage.has_ended) && stage.trailers.is_none();
-                if !stage.held.is_empty() {
+                if self.has_buffered {
                     stage.arrivals.push_back(Arrival::Held { end: body_ends });
                 }
                 if stage.trailers.take().is_some() {
                     stage.arrivals.push_back(Arrival::Frame(Frame::Trailers));
                 }
-                self.enter(index + 1, Frame::Headers { end });
+                if had_headers {
+                    self.pass(index, Frame::Headers { end });
+                }
             }
         }
+    }
+
+    /// Puts bytes behind a stage, as if it had made them; headers that it holds go before them. A
+    /// stage that has ended the stream this way adds nothing more to it.
+    pub(crate) fn inject(&mut self, index: usize, bytes: Bytes, end: bool) {
+        // A flow that an answer has replaced has no stages any more.
+        let Some(stage) = self.stages.get_mut(index) else {
+            return;
+        };
+        if std::mem::take(&mut stage.holds_headers) {
+            self.pass(index, Frame::Headers { end: false });
+        }
+        self.pass(index, Frame::Body { bytes, end });
+    }
+
+    /// Body bytes that have passed all stages and wait to be taken.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.out_bytes
     }
 
     /// Whether a stage has held more than it may.
@@ -317,6 +426,11 @@ impl Flow {
     /// Changes how much each stage may hold.
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+    }
+
+    /// Whether something that has passed all stages waits to be taken.
+    pub(crate) fn has_passed(&self) -> bool {
+        !self.out.is_empty()
     }
 
     /// The next frame that has passed all stages.
@@ -334,48 +448,73 @@ impl Flow {
     }
 
     /// Headers, then all held bytes, then trailers go to the next stage.
-    fn release(&mut self, index: usize) {
+    fn release(&mut self, index: usize, owes: OwesBody) {
         let stage = &mut self.stages[index];
+        let was_held = stage.hold == Hold::Single || stage.shows_held;
         stage.hold = Hold::Nothing;
         stage.full = Full::Waits;
         stage.accumulates = false;
-        let headers_end = stage.ends_with_headers();
         let had_headers = std::mem::take(&mut stage.holds_headers);
         let trailers = stage.trailers.take();
-        let body_ends = stage.has_ended && trailers.is_none();
+        let ends = stage.has_ended && trailers.is_none();
         let mut held = std::mem::take(&mut stage.held);
         if index + 1 < self.stages.len() {
             // What goes on together is shown to the next stage together (as Envoy's buffers).
             held.join();
         }
+        let owes_body = owes == OwesBody::Yes || !held.is_empty();
         if had_headers {
-            self.enter(index + 1, Frame::Headers { end: headers_end });
+            let end = ends && !owes_body;
+            self.pass(index, Frame::Headers { end });
         }
-        let owes_end = body_ends && !(had_headers && headers_end);
         while let Some(bytes) = held.pop() {
-            let end = owes_end && held.is_empty();
-            self.enter(index + 1, Frame::Body { bytes, end });
-            if end {
-                return;
+            let end = ends && held.is_empty();
+            self.pass_body(index, (bytes, end), was_held);
+            if held.is_empty() {
+                return self.release_trailers(index, trailers);
             }
         }
-        if owes_end {
-            self.enter(
-                index + 1,
-                Frame::Body {
-                    bytes: Bytes::new(),
-                    end: true,
-                },
-            );
+        if owes_body {
+            self.pass_body(index, (Bytes::new(), ends), was_held);
         }
+        self.release_trailers(index, trailers);
+    }
+
+    fn pass_body(&mut self, index: usize, (bytes, end): (Bytes, bool), was_held: bool) {
+        let stage = &mut self.stages[index];
+        if stage.has_left {
+            return;
+        }
+        stage.has_left = end;
+        match self.stages.get_mut(index + 1) {
+            Some(stage) if was_held && stage.hold != Hold::All => {
+                stage.arrivals.push_back(Arrival::Released { bytes, end });
+            }
+            Some(_) | None => self.enter(index + 1, Frame::Body { bytes, end }),
+        }
+    }
+
+    fn release_trailers(&mut self, index: usize, trailers: Option<HeldTrailers>) {
         if trailers.is_some() {
-            self.enter(index + 1, Frame::Trailers);
+            self.pass(index, Frame::Trailers);
+        }
+    }
+
+    /// A frame goes on from a stage, unless the stage has ended the stream already.
+    fn pass(&mut self, index: usize, frame: Frame) {
+        let stage = &mut self.stages[index];
+        if !stage.has_left {
+            stage.has_left = frame.is_end();
+            self.enter(index + 1, frame);
         }
     }
 
     fn enter(&mut self, index: usize, frame: Frame) {
         let Some(stage) = self.stages.get_mut(index) else {
-            if let Frame::Body { bytes, .. } = &frame {
+            if let Frame::Body { bytes, end } = &frame {
+                if bytes.is_empty() && !end {
+                    return;
+                }
                 self.out_bytes += bytes.len();
             }
             self.out.push_back(frame);
@@ -390,6 +529,7 @@ impl Flow {
             Frame::Body { bytes, end } => {
                 stage.held.push(bytes);
                 stage.has_ended |= end;
+                self.has_buffered = true;
             }
             Frame::Trailers => {
                 stage.trailers = Some(HeldTrailers::Unseen);

@@ -10,7 +10,7 @@ mod expressions;
 mod signature;
 mod zlib;
 
-pub use arguments::{DeclareProperty, PropertyKind, SetFilterState, Span};
+pub use arguments::{DeclareProperty, InjectData, PropertyKind, SetFilterState, Span};
 pub use expressions::{Expressions, Lookup};
 pub use signature::{sign, verify_signature};
 pub use zlib::{compress, uncompress};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,14 +15,14 @@ use sha2::Digest as _;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use weir_guest::door::{Clock, ContextId};
-use weir_guest::{Engine, EngineError, LoadError, Program, ProgramOptions};
+use weir_guest::{Engine, EngineError, LoadError, Program, ProgramOptions, abi};
 use weir_maps::Spaces;
-use weir_model::{Dialect, Filter, ModuleSource, Name, Site, Strictness, limits};
+use weir_model::{Dialect, Filter, ModuleSource, Name, Site, Strictness, Variable, limits};
 
 use crate::exchange::Worker;
 use crate::metrics::Metrics;
-use crate::plugin::{FilterStats, PluginError};
-use crate::property::Node;
+use crate::plugin::{FilterStats, PluginError, PluginLog};
+use crate::property::{Node, SiteMetadata};
 use crate::upstream::{Resolver, Upstreams};
 use crate::worker::{self, Plan, Running, StartError};
 
@@ -34,12 +35,17 @@ pub struct Process {
     pub site: Arc<Site>,
     /// Metrics that plugins define.
     pub metrics: Metrics,
+    /// From which level on plugins' lines are written.
+    pub plugin_log: PluginLog,
     pub(crate) engine: Engine,
     pub(crate) spaces: Spaces,
     pub(crate) node: Node,
+    pub(crate) metadata: SiteMetadata,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) programs: BTreeMap<Name, Arc<Program>>,
     pub(crate) filters: BTreeMap<Name, Arc<Filter>>,
+    /// The gateway's own variables that filters ask for.
+    pub(crate) environment: BTreeMap<String, Vec<u8>>,
     pub(crate) stats: BTreeMap<Name, Arc<FilterStats>>,
     origin: std::time::Instant,
 }
@@ -48,6 +54,7 @@ pub struct Process {
 pub(crate) struct Shared {
     pub(crate) process: Arc<Process>,
     pub(crate) upstreams: Upstreams,
+    pub(crate) redis: crate::redis::Clients,
     pub(crate) notices: mpsc::Sender<Notice>,
     /// The worker ends: nothing more may be started.
     pub(crate) is_ending: std::cell::Cell<bool>,
@@ -59,6 +66,7 @@ impl Shared {
         Rc::new(Self {
             process,
             upstreams,
+            redis: crate::redis::Clients::default(),
             notices,
             is_ending: std::cell::Cell::new(false),
         })
@@ -133,14 +141,17 @@ impl Prepared {
     ///
     /// [`PrepareError`] names the filter, the module and the reason.
     pub fn new(site: Arc<Site>) -> Result<Self, PrepareError> {
+        warn_of_capabilities(&site);
         let engine = Engine::new()?;
         let programs = compile(&engine, &site)?;
         let filters = site.filters.iter();
         let process = Process {
             metrics: Metrics::new(),
+            plugin_log: PluginLog::new(site.filters.keys()),
             engine,
             spaces: Spaces::new(),
             node: Node::of(&site.node),
+            metadata: SiteMetadata::of(&site),
             resolver: Resolver::system(),
             programs,
             filters: filters
@@ -150,6 +161,7 @@ impl Prepared {
             stats: filters
                 .map(|(name, _)| (name.clone(), Arc::default()))
                 .collect(),
+            environment: environment(&site),
             origin: std::time::Instant::now(),
             site,
         };
@@ -227,6 +239,33 @@ impl Process {
     #[must_use]
     pub fn program(&self, filter: &Name) -> Option<&Arc<Program>> {
         self.programs.get(filter)
+    }
+}
+
+/// Those of this process's variables that filters are to get; unset ones are left out, as Envoy does.
+fn environment(site: &Site) -> BTreeMap<String, Vec<u8>> {
+    let values = site.filters.values().flat_map(|filter| &filter.environment);
+    let wanted = values.filter_map(|(_, value)| match value {
+        Variable::OfGateway(name) => Some(name),
+        Variable::Text(_) => None,
+    });
+    wanted
+        .filter_map(|name| Some((name.clone(), std::env::var_os(name)?.into_vec())))
+        .collect()
+}
+
+/// A name in a list of capabilities that is no name of anything has no effect, as in Envoy.
+fn warn_of_capabilities(site: &Site) {
+    for filter in site.filters.values() {
+        for name in filter.capabilities.iter().flatten() {
+            if !abi::is_capability(name) {
+                tracing::warn!(
+                    filter = %filter.name,
+                    name,
+                    "this host has no function or callback of a name in the filter's capabilities"
+                );
+            }
+        }
     }
 }
 

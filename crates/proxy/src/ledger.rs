@@ -56,6 +56,8 @@ pub(crate) struct AccessRecord<'a> {
     pub(crate) failed_filters: &'a [&'a str],
     /// Properties that filters set for the log.
     pub(crate) properties: &'a [(String, Vec<u8>)],
+    /// Tags that filters set (Higress's `trace_span_tag.*`).
+    pub(crate) tags: &'a [(String, Vec<u8>)],
 }
 
 impl AccessRecord<'_> {
@@ -86,6 +88,9 @@ impl AccessRecord<'_> {
         }
         if !self.properties.is_empty() {
             line.object("properties", self.properties);
+        }
+        if !self.tags.is_empty() {
+            line.object("tags", self.tags);
         }
         line.end();
     }

@@ -1,8 +1,8 @@
 //! Carries exchanges from listener to upstream and back; it is the live World of the guests.
 //!
 //! Read in this order: [`gateway`] prepares and starts, `worker` and `listen` bring requests in,
-//! `exchange` is the life of one request, `flow` decides what its filters see, `world` answers what
-//! they ask, `dispatch` and `upstream` send it on, `ledger` writes it down.
+//! `exchange` is the life of one request and `tcp` of one carried connection, `flow` decides what a
+//! request's filters see, `world` answers what they ask, `dispatch` and `upstream` send it on, `ledger` writes it down.
 
 pub mod foreign;
 pub mod gateway;
@@ -14,12 +14,15 @@ pub mod worker;
 mod dispatch;
 mod exchange;
 mod flow;
+mod grpc;
 mod ledger;
 mod listen;
 mod message;
 mod protobuf;
+mod redis;
 mod route;
 mod stream;
+mod tcp;
 mod upstream;
 mod world;
 

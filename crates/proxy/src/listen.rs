@@ -32,10 +32,12 @@ use http_body::Body;
 use hyper::body::Incoming;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use weir_model::Listener;
 
+use crate::stream::Property;
 use crate::worker::Counters;
 use framing::Framing;
 
@@ -53,6 +55,15 @@ pub(crate) trait Serve: 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Reset>>;
 
+    /// Carries a TCP connection, from its accept to its end.
+    fn carry(
+        self: &Rc<Self>,
+        _connection: &Rc<Connection>,
+        _stream: TcpStream,
+    ) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
     /// The last connection has ended: what else must end before the worker does, by then at the
     /// latest.
     fn end(&self, _deadline: Instant) -> impl Future<Output = ()> {
@@ -61,7 +72,7 @@ pub(crate) trait Serve: 'static {
 
     /// A connection ended without an exchange because of what the client sent or did not send.
     /// The codec has answered already.
-    fn refused(&self, connection: &Connection, refusal: Refusal) {
+    fn refused(self: &Rc<Self>, connection: &Rc<Connection>, refusal: Refusal) {
         tracing::debug!(connection = connection.id, peer = %connection.peer, ?refusal, "refused");
     }
 }
@@ -120,6 +131,8 @@ pub(crate) struct Connection {
     write_blocked: Cell<bool>,
     client_finished: Cell<bool>,
     cut_with_reset: Cell<bool>,
+    /// What guests have set for as long as it lasts.
+    pub(crate) properties: RefCell<Vec<Property>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -151,6 +164,7 @@ impl Connection {
             write_blocked: Cell::new(false),
             client_finished: Cell::new(false),
             cut_with_reset: Cell::new(false),
+            properties: RefCell::default(),
             waker: RefCell::new(None),
         }
     }
@@ -159,6 +173,18 @@ impl Connection {
     /// refused and the connection closed.
     pub(crate) fn is_smuggling_suspect(&self) -> bool {
         self.framing.borrow().is_suspect(self.requests.get())
+    }
+
+    /// Counts bytes from the client.
+    pub(crate) fn received(&self, count: usize) {
+        self.counters.bytes_in.add(count as u64);
+        self.bytes_in.set(self.bytes_in.get() + count as u64);
+    }
+
+    /// Counts bytes to the client.
+    pub(crate) fn sent(&self, count: usize) {
+        self.counters.bytes_out.add(count as u64);
+        self.bytes_out.set(self.bytes_out.get() + count as u64);
     }
 
     fn wake(&self) {

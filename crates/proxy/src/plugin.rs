@@ -3,6 +3,8 @@
 //! A [`Slot`] is the place of one VM. The VM in it may be replaced; streams remember in which life
 //! of the slot their context was made, and a context of an earlier life is never used again.
 
+mod log;
+mod rebuild;
 mod slot;
 mod stats;
 
@@ -15,6 +17,7 @@ use weir_model::{Filter, FilterUse, Isolation, Name};
 
 use crate::gateway::{Process, Shared};
 use crate::world::LiveWorld;
+pub use log::{PluginLevel, PluginLog};
 pub(crate) use slot::{Admission, Slot};
 pub use stats::{FilterReport, FilterStats};
 
@@ -80,6 +83,8 @@ pub(crate) struct Plugins {
     pub(crate) slots: Vec<Rc<Slot>>,
     /// By listener, then by route.
     pub(crate) routes: Vec<Vec<Chain>>,
+    /// Network filters by listener.
+    pub(crate) tcp: Vec<Chain>,
     /// Access-log plugins by listener.
     pub(crate) logs: Vec<Chain>,
 }
@@ -104,10 +109,13 @@ impl Plugins {
                 .collect::<Result<Vec<_>, _>>()
         };
         let mut routes = Vec::new();
+        let mut tcp = Vec::new();
         let mut logs = Vec::new();
         for listener in &site.listeners {
             let places = listener.routes.iter().map(|route| place(&route.filters));
             routes.push(places.collect::<Result<Vec<_>, _>>()?);
+            let filters = listener.tcp.as_ref().map_or(&[][..], |tcp| &tcp.filters);
+            tcp.push(place(filters)?);
             logs.push(place(&listener.log_filters)?);
         }
         if worker == 0 {
@@ -137,10 +145,12 @@ impl Plugins {
             .into_iter()
             .map(|list| list.into_iter().map(chain).collect())
             .collect();
+        let tcp = tcp.into_iter().map(chain).collect();
         let logs = logs.into_iter().map(chain).collect();
         Ok(Self {
             slots,
             routes,
+            tcp,
             logs,
         })
     }
@@ -187,7 +197,7 @@ fn place_of(
 }
 
 /// Whether two filters run in one VM (`policy.md`, isolation and VM identity). Filters with equal
-/// module bytes have one program.
+/// module bytes have one program. Unlike in Envoy, what one may do is not lent to another.
 fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
     if one.name == other.name {
         return true;
@@ -198,6 +208,7 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
             program(one) == program(other)
                 && one.vm_id == other.vm_id
                 && one.vm_configuration == other.vm_configuration
+                && one.capabilities == other.capabilities
         }
         (Isolation::Module | Isolation::Plugin, Isolation::Plugin)
         | (Isolation::Plugin, Isolation::Module) => false,

@@ -6,9 +6,11 @@
 
 use smallvec::SmallVec;
 
+mod metadata;
 mod node;
 mod value;
 
+pub(crate) use metadata::{Metadata, SiteMetadata};
 pub use node::{Node, USER_AGENT};
 pub use value::Value;
 

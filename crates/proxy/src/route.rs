@@ -110,6 +110,7 @@ mod tests {
             matches,
             filters: Vec::new(),
             action: Action::Echo,
+            metadata: weir_model::Metadata::default(),
         }
     }
 

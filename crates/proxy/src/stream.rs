@@ -13,12 +13,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::time::Instant;
-use weir_guest::door::ContextId;
+use weir_guest::door::{ContextId, StreamKind};
 use weir_model::Name;
 
 use crate::flow::Flow;
+use crate::foreign::{PropertyKind, Span};
 use crate::listen::Connection;
-use crate::message::{HeaderList, Message, Side};
+use crate::message::{BodyBuffer, HeaderList, Message, Side};
 
 /// A stream as its holders pass it on.
 pub(crate) type StreamRef = Rc<RefCell<Stream>>;
@@ -30,10 +31,17 @@ pub(crate) struct Stream {
     pub(crate) response: Message,
     pub(crate) request_flow: Flow,
     pub(crate) response_flow: Flow,
+    /// Of a TCP connection: what has come and was not passed on. `None`: this is HTTP.
+    pub(crate) lanes: Option<Box<Lanes>>,
     /// What each stage may touch now.
     pub(crate) access: SmallVec<[Access; 2]>,
     pub(crate) facts: Facts,
     pub(crate) properties: Vec<Property>,
+    /// What stages have declared for themselves: stage and name. Nothing reads it but a second
+    /// declaration.
+    pub(crate) declared: Vec<(usize, String)>,
+    /// Names and values for the access log that filters do not see (Higress's `trace_span_tag.*`).
+    pub(crate) tags: Vec<(Bytes, Bytes)>,
     pub(crate) orders: SmallVec<[Order; 2]>,
     /// The request's headers changed: the route is to be chosen again.
     pub(crate) route_is_stale: bool,
@@ -58,8 +66,31 @@ pub(crate) struct Access {
     /// The stage looks at the last bytes of this side: touching its trailers makes them.
     pub(crate) ending: Option<SideFlag>,
     pub(crate) made_trailers: bool,
+    /// Bytes of a TCP connection, from the client.
+    pub(crate) downstream: bool,
+    /// Bytes of a TCP connection, from the upstream.
+    pub(crate) upstream: bool,
     /// Edits of request headers leave the route alone (Higress's `clear_route_cache`).
     pub(crate) keeps_route: bool,
+    /// It has answered the client itself.
+    pub(crate) has_answered: bool,
+}
+
+/// The bytes of a TCP connection that its filters have not passed on.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    pub(crate) downstream: Lane,
+    pub(crate) upstream: Lane,
+    /// A cluster that a filter chose in place of the listener's.
+    pub(crate) cluster: Option<Name>,
+}
+
+/// One direction of a TCP connection. All filters look at the same bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    pub(crate) bytes: BodyBuffer,
+    /// The sender has ended.
+    pub(crate) end: bool,
 }
 
 /// A side that can be compared and copied into [`Access`].
@@ -77,10 +108,37 @@ pub(crate) enum Order {
         answer: LocalAnswer,
     },
     Close,
+    /// Let the filters behind this stage see what the client has sent over TCP.
+    PassOn {
+        stage: usize,
+    },
+    /// Close a TCP connection.
+    Hang(StreamKind),
+    /// Bytes for the response, behind this stage (Higress).
+    Inject {
+        stage: usize,
+        bytes: Bytes,
+        end: bool,
+    },
     /// The VM of this stage failed.
     Failed {
         stage: usize,
     },
+}
+
+impl Order {
+    /// Bytes that it would put into the response.
+    pub(crate) fn injected_bytes(&self) -> usize {
+        match self {
+            Self::Inject { bytes, .. } => bytes.len(),
+            Self::Resume { .. }
+            | Self::Answer { .. }
+            | Self::Close
+            | Self::PassOn { .. }
+            | Self::Hang(_)
+            | Self::Failed { .. } => 0,
+        }
+    }
 }
 
 /// An answer that a guest composed.
@@ -99,6 +157,9 @@ pub(crate) struct Property {
     pub(crate) path: Bytes,
     pub(crate) value: Bytes,
     pub(crate) is_read_only: bool,
+    /// What its bytes are, for expressions.
+    pub(crate) kind: PropertyKind,
+    pub(crate) span: Span,
 }
 
 /// What is known about an exchange beside its messages.
@@ -110,8 +171,12 @@ pub(crate) struct Facts {
     pub(crate) ended: Option<Instant>,
     pub(crate) protocol: &'static str,
     pub(crate) route: Option<Name>,
+    /// Place of the route in its listener.
+    pub(crate) route_index: Option<usize>,
     pub(crate) cluster: Option<Name>,
     pub(crate) endpoints: usize,
+    /// The endpoint that a filter wants (Higress).
+    pub(crate) override_host: Option<SocketAddr>,
     pub(crate) upstream: Option<SocketAddr>,
     pub(crate) upstream_local: Option<SocketAddr>,
     pub(crate) upstream_failure: Option<String>,
@@ -142,9 +207,11 @@ impl Flags {
             "DC", "URX",
         ];
         let bits = match text {
+            "UF,URX" => Self::of("UF").bits | Self::of("URX").bits,
             "SI" => 1 << 16,
             "DPE" => 1 << 18,
-            "UPE" => 1 << 21,
+            "UPE" => 1 << 23,
+            "NC" => 1 << 24,
             _ => ORDER
                 .iter()
                 .position(|known| *known == text)
@@ -156,19 +223,30 @@ impl Flags {
 
 impl Stream {
     pub(crate) fn new(request: Message, facts: Facts, stages: usize, limit: usize) -> StreamRef {
+        let of_connection = facts.connection.properties.borrow().clone();
         Rc::new(RefCell::new(Self {
             request,
             response: Message::default(),
             request_flow: Flow::new(stages, limit),
             response_flow: Flow::new(stages, limit),
+            lanes: None,
             access: (0..stages).map(|_| Access::default()).collect(),
             facts,
-            properties: Vec::new(),
+            properties: of_connection,
+            declared: Vec::new(),
+            tags: Vec::new(),
             orders: SmallVec::new(),
             route_is_stale: false,
             is_logging: false,
             waker: None,
         }))
+    }
+
+    /// The stream of a TCP connection: no messages, but bytes.
+    pub(crate) fn of_connection(facts: Facts, stages: usize) -> StreamRef {
+        let stream = Self::new(Message::default(), facts, stages, 0);
+        stream.borrow_mut().lanes = Some(Box::default());
+        stream
     }
 
     pub(crate) fn flow(&mut self, side: Side) -> &mut Flow {

@@ -1,16 +1,19 @@
-//! The upstream side of a worker: clusters, their endpoints, and pooled HTTP/1.1 connections.
+//! The upstream side of a worker: clusters, their endpoints, and pooled connections.
 //!
 //! Everything here belongs to one worker thread and must be used inside its `LocalSet`. Invariant:
-//! a connection goes back to its pool only after its request was sent and its response read, both
-//! to their ends; in every other case, drops included, it is closed.
+//! a connection of HTTP/1.1 goes back to its pool only after its request was sent and its response
+//! read, both to their ends; in every other case, drops included, it is closed. On a shared one of
+//! HTTP/2, the request is reset instead.
 
 mod balance;
 mod body;
+mod carrier;
 mod cluster;
 mod connection;
 mod host;
 mod names;
 mod outflow;
+mod session;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -19,11 +22,12 @@ use std::sync::Arc;
 use weir_model::{Name, Site};
 
 pub(crate) use body::{UpstreamBody, UpstreamError};
-pub(crate) use cluster::{Checkout, Cluster, Lease, Reuse};
+pub(crate) use cluster::{Checkout, Cluster, Lease, Place, Reuse};
 pub(crate) use connection::ConnectError;
 pub(crate) use host::Host;
 pub(crate) use names::Resolver;
 pub(crate) use outflow::{BodyReader, BodySender};
+pub(crate) use session::h2_error;
 
 /// All clusters of one worker, as one configuration has them.
 #[derive(Debug, Default)]

@@ -7,7 +7,10 @@
 mod attributes;
 mod callouts;
 mod foreign_calls;
+mod grpc;
+mod higress;
 mod maps;
+mod redis;
 mod root;
 mod shared;
 
@@ -17,15 +20,17 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use weir_guest::door::{Clock, ContextId, LogLevel, StreamKind};
 use weir_guest::pairs;
-use weir_guest::{Answer, Call, Event, Reply, Status, Stop, World};
-use weir_model::limits;
+use weir_guest::{Answer, Call, Event, Failure, Reply, Status, Stop, World};
+use weir_model::{Name, Variable, limits};
 
 use crate::gateway::Shared;
 use crate::message::{FieldValue, HeaderList, Side};
-use crate::plugin::Slot;
+use crate::plugin::{PluginLevel, Slot};
 use crate::stream::{LocalAnswer, Order, StreamRef};
 pub(crate) use callouts::CalloutView;
+pub(crate) use grpc::GrpcView;
 pub(crate) use maps::stage_index;
+pub(crate) use redis::RedisSettings;
 pub(crate) use root::Root;
 use shared::GuestMetrics;
 
@@ -44,7 +49,13 @@ pub(crate) struct LiveWorld {
     shows_configuration: bool,
     /// The answer that the running `on_http_call_response` looks at.
     pub(crate) callout: Option<CalloutView>,
+    /// The reply that the running `proxy_on_redis_call_response` looks at.
+    redis_reply: Bytes,
+    /// What the running gRPC callback looks at.
+    pub(crate) grpc: Option<GrpcView>,
     next_token: u32,
+    /// The last tokens of gRPC calls and of gRPC streams.
+    grpc_tokens: [u32; 2],
     metrics: GuestMetrics,
     space: std::sync::Arc<weir_maps::Space>,
 }
@@ -79,7 +90,10 @@ impl LiveWorld {
             here: Here::default(),
             shows_configuration: false,
             callout: None,
+            redis_reply: Bytes::new(),
+            grpc: None,
             next_token: 0,
+            grpc_tokens: [0; 2],
             metrics: GuestMetrics::default(),
             space,
         }
@@ -138,6 +152,12 @@ impl LiveWorld {
                 return id;
             }
         }
+    }
+
+    /// A token for what a guest waits for. As in Envoy, its two lowest bits are its kind.
+    fn token(&mut self, kind: u32) -> u32 {
+        self.next_token = self.next_token.wrapping_add(4).max(4);
+        self.next_token | kind
     }
 
     fn locate(&self, context: ContextId) -> Option<Here> {
@@ -211,7 +231,7 @@ impl LiveWorld {
                 self.log(level, message);
                 Ok(Reply::Done)
             }
-            Call::LogLevel => Ok(Reply::Number(log_threshold())),
+            Call::LogLevel => Ok(Reply::Number(self.log_level() as u64)),
             Call::Now(clock) => Ok(Reply::Number(self.shared.now(clock))),
             Call::Random { length } => random(length),
             Call::Environment => Ok(self.environment()),
@@ -220,11 +240,7 @@ impl LiveWorld {
             Call::Done => self.end_root(),
             Call::ContinueStream(kind) => self.continue_stream(kind),
             Call::CloseStream(kind) => {
-                if let (Some((stream, _)), StreamKind::Request | StreamKind::Response) =
-                    (self.stream(), kind)
-                {
-                    stream.borrow_mut().order(Order::Close);
-                }
+                self.close_stream(kind);
                 Ok(Reply::Done)
             }
             Call::ClearRouteCache => {
@@ -238,6 +254,10 @@ impl LiveWorld {
                 Ok(Reply::Done)
             }
             Call::Foreign { name, arguments } => self.foreign(name, arguments),
+            Call::Withheld { function } => {
+                self.report_withheld(function);
+                Err(Status::InternalFailure)
+            }
             _ => self.answer_outward(call),
         }
     }
@@ -247,10 +267,20 @@ impl LiveWorld {
         match call {
             Call::CalloutStatus => Ok(self.callout_status()),
             Call::HttpCall(call) => self.http_call(&call),
-            Call::GrpcCall(call) | Call::GrpcStream(call) => self.grpc_call(&call),
-            Call::GrpcSend { .. } | Call::GrpcClose { .. } | Call::GrpcCancel { .. } => {
-                Err(Status::NotFound)
-            }
+            Call::GrpcCall(call) => self.grpc_call(&call),
+            Call::GrpcStream(call) => self.grpc_stream(&call),
+            Call::GrpcSend {
+                token,
+                message,
+                end,
+            } => self.grpc_send(token, message, end),
+            Call::GrpcClose { token } => self.grpc_close(token),
+            Call::GrpcCancel { token } => self.grpc_cancel(token),
+            Call::RedisInit(init) => self.redis_init(&init),
+            Call::RedisCall { service, query } => self.redis_call(service, query),
+            Call::Inject { bytes, end } => self.inject(bytes, end),
+            Call::UpstreamHosts => self.upstream_hosts(),
+            Call::OverrideHost { address } => Ok(self.override_host(address)),
             Call::SharedEntry { key } => self.shared_entry(key),
             Call::SetSharedEntry { key, value, cas } => self.set_shared_entry(key, value, cas),
             Call::RegisterQueue { name } => self.register_queue(name),
@@ -268,10 +298,25 @@ impl LiveWorld {
         }
     }
 
+    /// The filter that runs; before its root is there, the one that the VM is made for.
+    fn filter_name(&self) -> Name {
+        let of_slot = || self.slot.upgrade().map(|slot| slot.filter().name.clone());
+        let of_root = self.root().map(|root| root.filter.name.clone());
+        of_root.or_else(of_slot).unwrap_or_else(|| "".into())
+    }
+
+    fn log_level(&self) -> PluginLevel {
+        self.shared.process.plugin_log.of(&self.filter_name())
+    }
+
     fn log(&self, level: LogLevel, message: &[u8]) {
+        if !self.log_level().takes(level) {
+            return;
+        }
         let kept = &message[..message.len().min(limits::GUEST_LOG_BYTES_MAX)];
         let text = one_line(kept);
-        let plugin: &str = self.root().map_or("", |root| &root.filter.name);
+        let name = self.filter_name();
+        let plugin = &*name;
         match level {
             LogLevel::Trace => tracing::trace!(target: "wasm", plugin, "{text}"),
             LogLevel::Debug => tracing::debug!(target: "wasm", plugin, "{text}"),
@@ -284,16 +329,32 @@ impl LiveWorld {
         }
     }
 
+    fn report_withheld(&self, function: &str) {
+        let name = self.filter_name();
+        let filter = &*name;
+        tracing::error!(
+            filter,
+            function,
+            "the plugin called a host function that its capabilities do not list"
+        );
+    }
+
     fn environment(&self) -> Reply {
-        let variables = self
-            .slot
-            .upgrade()
-            .map(|slot| slot.filter().environment.clone());
-        let variables = variables.unwrap_or_default();
-        let bytes = variables
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        Reply::Bytes(pairs::encode(bytes))
+        let Some(slot) = self.slot.upgrade() else {
+            return Reply::Bytes(Bytes::new());
+        };
+        let of_gateway = &self.shared.process.environment;
+        let variables = slot.filter().environment.iter();
+        let variables: Vec<(&[u8], &[u8])> = variables
+            .filter_map(|(name, value)| {
+                let value = match value {
+                    Variable::Text(text) => text.as_bytes(),
+                    Variable::OfGateway(source) => of_gateway.get(source)?,
+                };
+                Some((name.as_bytes(), value))
+            })
+            .collect();
+        Reply::Bytes(pairs::encode(variables.iter().copied()))
     }
 
     fn set_effective(&mut self, context: ContextId) -> Outcome {
@@ -308,7 +369,12 @@ impl LiveWorld {
         let side = match kind {
             StreamKind::Request => Side::Request,
             StreamKind::Response => Side::Response,
-            StreamKind::Downstream => return Ok(Reply::Done),
+            StreamKind::Downstream => {
+                if let Some((stream, stage)) = self.stream() {
+                    stream.borrow_mut().order(Order::PassOn { stage });
+                }
+                return Ok(Reply::Done);
+            }
             StreamKind::Upstream => return Err(Status::Unimplemented),
         };
         if let Some((stream, stage)) = self.stream() {
@@ -323,6 +389,18 @@ impl LiveWorld {
         Ok(Reply::Done)
     }
 
+    /// Closes the stream if it is of this kind, HTTP or TCP.
+    fn close_stream(&self, kind: StreamKind) {
+        let Some((stream, _)) = self.stream() else {
+            return;
+        };
+        let stream = &mut *stream.borrow_mut();
+        match kind {
+            StreamKind::Request | StreamKind::Response => stream.order(Order::Close),
+            StreamKind::Downstream | StreamKind::Upstream => stream.order(Order::Hang(kind)),
+        }
+    }
+
     fn local_response(&mut self, response: &weir_guest::door::LocalResponse<'_>) {
         let Some((stream, stage)) = self.stream() else {
             return;
@@ -331,8 +409,7 @@ impl LiveWorld {
         for (name, value) in pairs::decode(response.headers) {
             headers.add(name, FieldValue::copied(value), Side::Response);
         }
-        let details = String::from_utf8_lossy(response.details)
-            .replace(|character: char| character.is_ascii_whitespace(), "_");
+        let details = String::from_utf8_lossy(response.details).replace(is_space, "_");
         let answer = LocalAnswer {
             status: u16::try_from(response.status).unwrap_or(500),
             details,
@@ -342,13 +419,29 @@ impl LiveWorld {
                 .ok()
                 .filter(|code| *code <= 16),
         };
-        let mut stream = stream.borrow_mut();
-        let is_first = !stream
-            .orders
-            .iter()
-            .any(|order| matches!(order, Order::Answer { .. }));
-        if is_first && !stream.is_logging {
-            stream.order(Order::Answer { stage, answer });
+        let speaks_higress = self.speaks_higress();
+        let stream = &mut *stream.borrow_mut();
+        // Higress: the first one of a context counts, whatever became of it.
+        if let Some(access) = stream.access.get_mut(stage)
+            && std::mem::replace(&mut access.has_answered, true)
+            && speaks_higress
+        {
+            return;
+        }
+        let earlier = stream.orders.iter_mut().find_map(|order| match order {
+            Order::Answer { answer, .. } => Some(answer),
+            Order::Resume { .. }
+            | Order::Inject { .. }
+            | Order::Close
+            | Order::Failed { .. }
+            | Order::PassOn { .. }
+            | Order::Hang(_) => None,
+        });
+        match earlier {
+            // The first one is sent; the log has the words of the last one, as Envoy's.
+            Some(earlier) => earlier.details = answer.details,
+            None if stream.is_logging => {}
+            None => stream.order(Order::Answer { stage, answer }),
         }
     }
 }
@@ -363,15 +456,26 @@ impl World for LiveWorld {
         );
     }
 
-    fn leave(&mut self, _event: &Event) {
+    fn leave(&mut self, _event: &Event, _outcome: &Result<i32, Failure>) {
         self.shows_configuration = false;
         self.own = Here::default();
         self.here = Here::default();
     }
 
+    fn allows(&self, name: &str) -> bool {
+        let slot = self.slot.upgrade();
+        let list = slot.as_ref().and_then(|s| s.filter().capabilities.as_ref());
+        list.is_none_or(|list| list.iter().any(|allowed| allowed == name))
+    }
+
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
         Ok(self.answer(call).unwrap_or_else(Reply::Refused).into())
     }
+}
+
+/// What Envoy replaces in the details of an answer.
+fn is_space(character: char) -> bool {
+    character.is_ascii_whitespace() || character == '\u{b}'
 }
 
 /// Text of a guest as one line: control characters are escaped, so that it cannot pass for lines of
@@ -390,19 +494,6 @@ pub(crate) fn one_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
         }
     }
     line.into()
-}
-
-/// The lowest level that is written, in the numbers of the ABI; 6: none.
-fn log_threshold() -> u64 {
-    use tracing::level_filters::LevelFilter;
-    match LevelFilter::current() {
-        LevelFilter::TRACE => 0,
-        LevelFilter::DEBUG => 1,
-        LevelFilter::INFO => 2,
-        LevelFilter::WARN => 3,
-        LevelFilter::ERROR => 4,
-        LevelFilter::OFF => 6,
-    }
 }
 
 fn random(length: u32) -> Outcome {

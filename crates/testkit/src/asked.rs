@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use weir_guest::door::{Call, GrpcCall, HttpCall, LocalResponse};
+use weir_guest::door::{Call, GrpcCall, HttpCall, LocalResponse, RedisInit};
 
 /// Bytes between quotes, escaped as in a Rust byte string.
 pub struct Quoted<'b>(pub &'b [u8]);
@@ -57,6 +57,11 @@ pub fn text(call: &Call<'_>) -> String {
         Call::ResolveQueue { vm_id, name } => format!("ResolveQueue {} {}", q(vm_id), q(name)),
         Call::Enqueue { token, item } => format!("Enqueue {token} {}", q(item)),
         Call::DefineMetric { kind, name } => format!("DefineMetric {kind:?} {}", q(name)),
+        Call::Withheld { function } => format!("Withheld {function}"),
+        Call::RedisInit(init) => redis_init(&init),
+        Call::RedisCall { service, query } => format!("RedisCall {} {}", q(service), q(query)),
+        Call::Inject { bytes, end } => format!("Inject {} {end}", q(bytes)),
+        Call::OverrideHost { address } => format!("OverrideHost {}", q(address)),
         Call::Foreign { name, arguments } => format!("Foreign {} {}", q(name), q(arguments)),
         _ => without_bytes(call),
     }
@@ -97,6 +102,21 @@ fn http_call(request: &HttpCall<'_>) -> String {
         Quoted(headers),
         Quoted(body),
         Quoted(trailers)
+    )
+}
+
+fn redis_init(init: &RedisInit<'_>) -> String {
+    let RedisInit {
+        service,
+        username,
+        password,
+        timeout_ms,
+    } = *init;
+    format!(
+        "RedisInit {} {} {} {timeout_ms}",
+        Quoted(service),
+        Quoted(username),
+        Quoted(password)
     )
 }
 

@@ -24,6 +24,7 @@ pub struct Script {
     pub heard: Vec<String>,
     /// Every event so far.
     pub events: Vec<Event>,
+    withheld: Vec<String>,
 }
 
 impl Script {
@@ -78,6 +79,13 @@ impl Script {
         self.memory
             .environment
             .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Withholds a host function or callback.
+    #[must_use]
+    pub fn withhold(mut self, name: &str) -> Self {
+        self.withheld.push(name.to_owned());
         self
     }
 
@@ -136,6 +144,10 @@ impl Script {
 impl World for Script {
     fn enter(&mut self, event: &Event) {
         self.events.push(*event);
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        !self.withheld.iter().any(|withheld| withheld == name)
     }
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {

@@ -52,7 +52,6 @@ pub struct Recorder<W> {
     /// The world that answers.
     pub world: W,
     tape: Tape,
-    is_inside: bool,
 }
 
 /// A world that reads its answers from a tape.
@@ -70,16 +69,6 @@ impl<W> Recorder<W> {
         Self {
             world,
             tape: Tape::default(),
-            is_inside: false,
-        }
-    }
-
-    /// Notes what the guest returned from the event it was entered for. Nothing is noted for an
-    /// event that has no callback in the guest.
-    pub fn note(&mut self, result: &Result<i32, Failure>) {
-        if std::mem::take(&mut self.is_inside) {
-            let result = result.clone().map_err(|failure| failure.to_string());
-            self.tape.lines.push(Line::Result(result));
         }
     }
 
@@ -93,12 +82,17 @@ impl<W> Recorder<W> {
 impl<W: World> World for Recorder<W> {
     fn enter(&mut self, event: &Event) {
         self.world.enter(event);
-        self.is_inside = true;
         self.tape.lines.push(Line::Event(*event));
     }
 
-    fn leave(&mut self, event: &Event) {
-        self.world.leave(event);
+    fn leave(&mut self, event: &Event, outcome: &Result<i32, Failure>) {
+        self.world.leave(event, outcome);
+        let result = outcome.clone().map_err(|failure| failure.to_string());
+        self.tape.lines.push(Line::Result(result));
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        self.world.allows(name)
     }
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
@@ -171,7 +165,7 @@ impl World for Player {
         }
     }
 
-    fn leave(&mut self, _event: &Event) {
+    fn leave(&mut self, _event: &Event, _outcome: &Result<i32, Failure>) {
         match self.tape.lines.get(self.next) {
             Some(Line::Result(_)) => self.next += 1,
             _ => drop(self.diverge("no further call".to_owned())),

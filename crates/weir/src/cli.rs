@@ -30,8 +30,8 @@ pub struct Cli {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// What is logged to standard error: off, error, warn, info, debug, trace, or a filter such as
-    /// `info,weir_guest=debug`.
+    /// What is logged to standard error: off, critical, error, warn, info, debug, trace, or a filter
+    /// such as `info,wasm=debug`, where `wasm` are the lines of plugins.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     #[arg(value_parser = logging::filter_text)]
     pub log: String,

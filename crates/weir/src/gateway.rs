@@ -97,6 +97,7 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
         .transpose()?;
     let prepared = Prepared::new(Arc::clone(&site))?;
     let process = prepared.process();
+    process.plugin_log.set_all(options.log.plugin_level());
     let workers = workers_of(&site);
     let running = prepared.start(workers, Box::new(io::stdout()))?;
     for (listener, address) in running.addresses() {

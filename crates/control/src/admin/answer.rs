@@ -19,8 +19,9 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /stats.json /config \
-                        and POST /log?level=debug\n";
+const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /stats.json /config /log, \
+                        POST /log?level=debug, POST /log?plugins=debug and \
+                        POST /log?plugin=NAME&level=debug\n";
 
 /// The answer's kind and text.
 struct Answer {
@@ -50,14 +51,17 @@ impl Answer {
 /// Answers one request; its body, if any, is not read.
 pub(super) fn answer(request: &Parts, observe: &dyn Observe) -> Response<Full<Bytes>> {
     let path = request.uri.path();
-    let allowed = if path == "/log" { "POST" } else { "GET, HEAD" };
+    let allowed = if path == "/log" {
+        "GET, HEAD, POST"
+    } else {
+        "GET, HEAD"
+    };
     let answer = match guard::check(request) {
         // Probes come under any name, and learn nothing.
         Err(_) if matches!(path, "/healthz" | "/readyz") => look(path, observe),
         Err(text) => Answer::new(StatusCode::FORBIDDEN, TEXT, text),
         Ok(()) => match (&request.method, path) {
             (&Method::POST, "/log") => set_log(request.uri.query(), observe),
-            (_, "/log") => refuse_method(allowed),
             (&Method::GET | &Method::HEAD, _) => look(path, observe),
             _ => refuse_method(allowed),
         },
@@ -73,6 +77,7 @@ fn look(path: &str, observe: &dyn Observe) -> Answer {
         "/readyz" => Answer::new(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
         "/metrics" => Answer::ok(METRICS, observe.metrics()),
         "/stats.json" => Answer::json(&observe.stats()),
+        "/log" => Answer::json(&observe.log()),
         "/config" => Answer::json(&site::describe(&observe.site())),
         _ => Answer::new(StatusCode::NOT_FOUND, TEXT, OVERVIEW),
     }
@@ -86,20 +91,34 @@ fn refuse_method(allowed: &'static str) -> Answer {
     )
 }
 
+/// `level` alone is for everything, `plugins` for all plugins, both `plugin` and `level` for one.
 fn set_log(query: Option<&str>, observe: &dyn Observe) -> Answer {
-    let level = query
-        .unwrap_or_default()
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("level="))
-        .map(decoded);
-    let Some(level) = level.filter(|level| !level.is_empty()) else {
-        let text = "expected ?level=LEVEL, such as POST /log?level=debug\n";
-        return Answer::new(StatusCode::BAD_REQUEST, TEXT, text);
+    let value = |name: &str| {
+        let pairs = query.unwrap_or_default().split('&');
+        let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        values.next().map(decoded).filter(|value| !value.is_empty())
     };
-    match observe.set_log(&level) {
+    let (all, plugin, level) = (value("plugins"), value("plugin"), value("level"));
+    let (outcome, told) = match (&all, &plugin, &level) {
+        (Some(all), None, None) => (
+            observe.set_plugin_log(None, all),
+            format!("plugins log {all}"),
+        ),
+        (None, Some(plugin), Some(level)) => (
+            observe.set_plugin_log(Some(plugin), level),
+            format!("{plugin} logs {level}"),
+        ),
+        (None, None, Some(level)) => (observe.set_log(level), format!("logging {level}")),
+        _ => {
+            let text = "expected ?level=LEVEL, ?plugins=LEVEL or ?plugin=NAME&level=LEVEL, such as \
+                        POST /log?level=debug\n";
+            return Answer::new(StatusCode::BAD_REQUEST, TEXT, text);
+        }
+    };
+    match outcome {
         Ok(()) => {
-            tracing::info!(level, "the log level was set on the admin address");
-            Answer::ok(TEXT, format!("logging {level}\n"))
+            tracing::info!(change = told, "the log level was set on the admin address");
+            Answer::ok(TEXT, format!("{told}\n"))
         }
         Err(reason) => Answer::new(StatusCode::BAD_REQUEST, TEXT, format!("{reason}\n")),
     }

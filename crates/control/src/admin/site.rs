@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_model::{
-    Action, Cluster, EndpointHost, Filter, FilterUse, HeaderTest, HostPattern, Listener,
+    Action, Cluster, EndpointHost, Filter, FilterUse, HeaderTest, HostPattern, Listener, Metadata,
     ModuleSource, PathMatch, Route, RouteMatch, Site,
 };
 
@@ -48,14 +48,23 @@ pub(super) fn describe(site: &Site) -> Value {
 }
 
 fn listener(listener: &Listener) -> Value {
+    let tcp = listener.tcp.as_ref().map(|tcp| {
+        json!({
+            "cluster": &*tcp.cluster,
+            "filters": uses(&tcp.filters),
+            "connect_attempts": tcp.connect_attempts,
+        })
+    });
     json!({
         "name": &*listener.name,
         "address": listener.address.to_string(),
         "routes": listener.routes.iter().map(route).collect::<Vec<_>>(),
+        "tcp": tcp,
         "access_log": format!("{:?}", listener.access_log).to_lowercase(),
         "log_filters": uses(&listener.log_filters),
         "body_buffer_bytes": listener.body_buffer_bytes,
         "max_connections": listener.max_connections,
+        "metadata": names(&listener.metadata),
     })
 }
 
@@ -64,6 +73,7 @@ fn route(route: &Route) -> Value {
         "name": &*route.name,
         "match": matches(&route.matches),
         "filters": uses(&route.filters),
+        "metadata": names(&route.metadata),
     });
     let (name, action) = match &route.action {
         Action::Forward(forward) => (
@@ -131,11 +141,13 @@ fn cluster(cluster: &Cluster) -> Value {
         });
     json!({
         "endpoints": endpoints.collect::<Vec<_>>(),
+        "protocol": format!("{:?}", cluster.protocol),
         "load_balancing": format!("{:?}", cluster.load_balancing),
         "connect_timeout": seconds(cluster.connect_timeout),
         "idle_timeout": seconds(cluster.idle_timeout),
         "max_connections": cluster.max_connections,
         "ejection": cluster.ejection.map(|ejection| ejection.consecutive_failures),
+        "metadata": names(&cluster.metadata),
     })
 }
 
@@ -147,6 +159,7 @@ fn filter(filter: &Filter) -> Value {
         "vm_configuration": size(&filter.vm_configuration),
         "configuration": size(&filter.configuration),
         "environment": masked(filter.environment.iter().map(|(name, _)| name)),
+        "capabilities": filter.capabilities,
         "isolation": format!("{:?}", filter.isolation),
         "on_failure": format!("{:?}", filter.on_failure),
         "strictness": format!("{:?}", filter.strictness),
@@ -167,6 +180,14 @@ fn uses(uses: &[FilterUse]) -> Value {
         Some(configuration) => json!({ "use": &*one.filter, "configuration": size(configuration) }),
     });
     shown.collect()
+}
+
+/// Metadata by its namespaces and keys.
+fn names(metadata: &Metadata) -> Value {
+    let namespaces = metadata.namespaces.iter();
+    let shown = namespaces
+        .map(|(name, entries)| (name.clone(), masked(entries.iter().map(|(key, _)| key))));
+    Value::Object(shown.collect())
 }
 
 fn masked<'n>(names: impl Iterator<Item = &'n String>) -> Value {

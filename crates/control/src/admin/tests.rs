@@ -33,6 +33,18 @@ impl Observe for Fake {
         Arc::new(site())
     }
 
+    fn log(&self) -> Value {
+        json!({ "log": *self.log.lock().expect("no test panics with it") })
+    }
+
+    fn set_plugin_log(&self, plugin: Option<&str>, level: &str) -> Result<(), String> {
+        let plugin = plugin.unwrap_or("all");
+        if plugin == "nobody" {
+            return Err("there is no filter".to_owned());
+        }
+        self.set_log(&format!("{plugin} at {level}"))
+    }
+
     fn set_log(&self, filter: &str) -> Result<(), String> {
         if filter == "inof" {
             return Err("expected a level".to_owned());
@@ -62,6 +74,15 @@ fn site() -> Site {
             headers: vec![("x-token".to_owned(), "SECRET3".to_owned())],
             body: "SECRET4".into(),
         }),
+        metadata: weir_model::Metadata {
+            namespaces: vec![(
+                "owner".to_owned(),
+                vec![(
+                    "key".to_owned(),
+                    weir_model::Json::Text("SECRET8".to_owned()),
+                )],
+            )],
+        },
     });
     Site {
         listeners: vec![listener],
@@ -84,7 +105,11 @@ fn filter() -> weir_model::Filter {
         root_id: "".into(),
         vm_configuration: "SECRET5".into(),
         configuration: "SECRET6".into(),
-        environment: vec![("TOKEN".to_owned(), "SECRET7".to_owned())],
+        environment: vec![(
+            "TOKEN".to_owned(),
+            weir_model::Variable::Text("SECRET7".to_owned()),
+        )],
+        capabilities: None,
         isolation: weir_model::Isolation::Plugin,
         limits: weir_model::GuestLimits::default(),
         on_failure: weir_model::OnFailure::Reload,
@@ -163,8 +188,11 @@ async fn a_gateway_that_is_not_ready_says_so() {
 async fn only_the_log_level_can_be_changed() {
     check("POST /stats.json", LOCAL, 405, "allow: GET, HEAD").await;
     check("DELETE /", LOCAL, 405, "allow: GET, HEAD").await;
-    check("GET /log?level=debug", LOCAL, 405, "allow: POST").await;
+    check("PUT /log?level=debug", LOCAL, 405, "allow: GET, HEAD, POST").await;
     check("POST /log", LOCAL, 400, "?level=").await;
+    check("POST /log?plugin=a", LOCAL, 400, "?level=").await;
+    check("POST /log?plugins=off&level=off", LOCAL, 400, "?level=").await;
+    check("POST /log?plugin=nobody&level=off", LOCAL, 400, "no filter").await;
     check("POST /log?level=inof", LOCAL, 400, "expected a level").await;
     let fake = fake();
     let line = "POST /log?level=info%2Cweir_guest%3Ddebug HTTP/1.1";
@@ -174,6 +202,21 @@ async fn only_the_log_level_can_be_changed() {
         *fake.log.lock().expect("not poisoned"),
         "info,weir_guest=debug"
     );
+}
+
+#[tokio::test]
+async fn levels_of_plugins_are_set_and_shown() {
+    let fake = fake();
+    for (query, told, kept) in [
+        ("plugins=debug", "plugins log debug", "all at debug"),
+        ("plugin=a%3Db&level=off", "a=b logs off", "a=b at off"),
+    ] {
+        let line = format!("POST /log?{query} HTTP/1.1");
+        let answer = ask(Arc::clone(&fake), &format!("{line}\r\n{LOCAL}")).await;
+        assert!(answer.contains(told), "{answer}");
+        let shown = ask(Arc::clone(&fake), &format!("GET /log HTTP/1.1\r\n{LOCAL}")).await;
+        assert!(shown.contains(kept), "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! Modules, filters and their uses.
 
+use serde_json::json;
 use weir_model::{Dialect, Isolation, OnFailure, limits};
 
-use crate::shape::Placed;
-use crate::shape::basic::choices;
+use crate::shape::basic::{List, choices};
 use crate::shape::named::{Filters, Modules, Pairs, Referred};
 use crate::shape::payload::Payload;
 use crate::shape::quantity::{Size, Time};
 use crate::shape::section::section;
 use crate::shape::text::{FilePath, Loose, Text, VariableName};
+use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
+use crate::yaml::{self, Node};
 
 /// [`limits::GUEST_TIME_MAX`] in milliseconds.
 const GUEST_TIME_MAX_MS: u64 = limits::GUEST_TIME_MAX.as_secs() * 1000;
@@ -40,8 +42,12 @@ section! {
         configuration: Payload = Payload(None);
         /// What the plugin reads in `proxy_on_vm_start`, in the same way.
         vm_configuration: Payload = Payload(None);
-        /// Environment variables that the plugin sees through WASI.
-        environment: Pairs<VariableName, Loose> = Pairs(Vec::new());
+        /// Environment variables that the plugin sees through WASI: texts, or `{ from: NAME }` for
+        /// what the gateway's own variable of that name holds (without it, the plugin has none).
+        environment: Pairs<VariableName, VariableText> = Pairs(Vec::new());
+        /// Host functions, WASI functions and callbacks that it may use, by their names. The others
+        /// fail when they are called, or are not called. Left out, or empty: all.
+        capabilities: Option<Placed<List<Text, 0, 1024>>> = None;
         /// What shares a virtual machine, per worker: all filters with the same module, `vm_id`
         /// and VM configuration (as Envoy), or this filter alone.
         isolation: Isolation = Isolation::default();
@@ -61,6 +67,39 @@ section! {
     later {
         "grants" => "grants of maps, hosts and functions",
         "sees" => "rules for what a plugin sees",
+    }
+}
+
+/// Value of an environment variable.
+#[derive(Clone, Debug)]
+pub(crate) enum VariableText {
+    Here(Loose),
+    Gateway(FromText),
+}
+
+section! {
+    /// A value that is taken from elsewhere.
+    struct FromText = "variable" {
+        /// A variable of the gateway's own environment.
+        from: VariableName;
+    }
+}
+
+impl Shape for VariableText {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.value {
+            yaml::Value::Mapping(_) => FromText::read(node, reader).map(Self::Gateway),
+            yaml::Value::Scalar(_) | yaml::Value::Sequence(_) => {
+                Loose::read(node, reader).map(Self::Here)
+            }
+        }
+    }
+
+    fn sort(catalog: &mut Catalog) -> Sort {
+        let (here, gateway) = (Loose::sort(catalog), FromText::sort(catalog));
+        let text = format!("{} or {}", here.text, gateway.text);
+        let schema = json!({ "anyOf": [here.schema, gateway.schema] });
+        gateway.wrapped(text, schema)
     }
 }
 

@@ -5,6 +5,7 @@ use weir_model::{HostPattern, limits};
 use crate::file::FilterUseText;
 use crate::shape::Placed;
 use crate::shape::basic::{List, Mark, Switch};
+use crate::shape::metadata::MetadataText;
 use crate::shape::named::{Clusters, HeaderKey, OneOrMany, Pairs, Referred};
 use crate::shape::quantity::{Count, DAY_MS, Time};
 use crate::shape::section::section;
@@ -25,6 +26,8 @@ section! {
         respond: Option<Placed<RespondText>> = None;
         /// Answers with a text that shows the request as the gateway saw it.
         echo: Option<Mark> = None;
+        /// Facts for plugins, by namespace: the property `xds.route_metadata`.
+        metadata: MetadataText = MetadataText::default();
     }
     later {
         "function" => "serverless functions",

@@ -7,12 +7,13 @@ use weir_model::limits::HEADERS_MAX;
 
 use weir_model::{
     Action, Forward, HeaderMatch, HeaderTest, Listener, Name, PathMatch, Respond, Retries, Route,
-    RouteMatch,
+    RouteMatch, TcpForward,
 };
 
 use super::chain::lowered_uses;
 use crate::file::{
     ForwardText, HeaderMatchText, ListenerText, MatchText, RespondText, RetriesText, RouteText,
+    TcpText,
 };
 use crate::problem::Refusal;
 use crate::shape::basic::Switch;
@@ -98,6 +99,7 @@ fn lowered_listener(text: ListenerText, name: Name, reader: &mut Reader<'_>) -> 
     Listener {
         address: text.address.value.0,
         routes,
+        tcp: text.tcp.map(lowered_tcp),
         access_log: text.access_log,
         log_filters: lowered_uses(text.log_filters.0),
         body_buffer_bytes: text.body_buffer.length(),
@@ -109,7 +111,16 @@ fn lowered_listener(text: ListenerText, name: Name, reader: &mut Reader<'_>) -> 
         via: text.via,
         request_id: text.request_id,
         server_header: text.server_header.map(|HeaderValue(value)| value),
+        metadata: text.metadata.0,
         name,
+    }
+}
+
+fn lowered_tcp(tcp: TcpText) -> TcpForward {
+    TcpForward {
+        cluster: tcp.cluster.name,
+        filters: lowered_uses(tcp.filters.0),
+        connect_attempts: tcp.connect_attempts.to(),
     }
 }
 
@@ -187,6 +198,7 @@ fn lowered_route(route: RouteText, name: Name, reader: &mut Reader<'_>) -> Optio
         matches,
         filters,
         action,
+        metadata: route.metadata.0,
     })
 }
 

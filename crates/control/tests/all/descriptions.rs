@@ -64,7 +64,7 @@ fn the_schema_takes_every_damaged_file_that_the_reader_takes() {
     let whole = valid::WHOLE.replace("limiter.wasm", "Cargo.toml");
     let mut noise = Noise::default();
     let mut taken = 0;
-    for _ in 0..500 {
+    for _ in 0..800 {
         let text = noise.damaged(&whole);
         if weir_control::parse(&text, &valid::beside_manifest()).is_err() {
             continue;

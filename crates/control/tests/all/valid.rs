@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use weir_control::{Loaded, load, parse};
 use weir_model::{
-    AccessLog, Action, Dialect, HeaderTest, HostPattern, Isolation, LoadBalancing, ModuleSource,
-    OnFailure, PathMatch, Site, Strictness,
+    AccessLog, Action, Dialect, HeaderTest, HostPattern, Isolation, Json, LoadBalancing,
+    ModuleSource, OnFailure, PathMatch, Protocol, Site, Strictness, Variable,
 };
 
 pub(crate) const WHOLE: &str = include_str!("whole.yaml");
@@ -34,7 +34,7 @@ fn site(text: &str) -> Site {
 #[test]
 fn every_key_of_a_listener_arrives() {
     let site = site(WHOLE);
-    let [main, second] = site.listeners.as_slice() else {
+    let [main, second, third] = site.listeners.as_slice() else {
         panic!("{:?}", site.listeners)
     };
     assert_eq!(&*main.name, "main");
@@ -49,8 +49,45 @@ fn every_key_of_a_listener_arrives() {
     assert_eq!(main.max_connections, 1000);
     assert_eq!((main.via, main.request_id), (true, false));
     assert_eq!(main.server_header.as_deref(), Some("weir"));
+    let text = |text: &str| Json::Text(text.to_owned());
+    let inner = Json::Map(vec![("b".to_owned(), text("c"))]);
+    let facts = [
+        ("tier", text("gold")),
+        ("weight", Json::Number(1.5)),
+        ("on", Json::Bool(true)),
+        ("none", Json::Null),
+        ("list", Json::List(vec![text("a"), inner])),
+    ];
+    let facts = facts.map(|(key, value)| (key.to_owned(), value)).to_vec();
+    assert_eq!(main.metadata.namespaces, [("app".to_owned(), facts)]);
+    let owner = vec![("owner".to_owned(), text("team-a"))];
+    assert_eq!(
+        main.routes[0].metadata.namespaces,
+        [("app".to_owned(), owner)]
+    );
+    let zone = vec![("zone".to_owned(), text("z"))];
+    assert_eq!(
+        site.clusters["backend"].metadata.namespaces,
+        [("app".to_owned(), zone)]
+    );
     assert_eq!(&*second.name, "[::1]:8081");
     assert_eq!(&*second.routes[0].name, "[::1]:8081/0");
+    assert!(main.tcp.is_none() && third.routes.is_empty());
+    let tcp = third.tcp.as_ref().unwrap();
+    assert_eq!((&*tcp.cluster, tcp.connect_attempts), ("backend", 2));
+    assert_eq!(&*tcp.filters[0].filter, "auth");
+    let own = tcp.filters[1].configuration.as_deref();
+    assert_eq!(own, Some(&br#"{"rate":5}"#[..]));
+}
+
+#[test]
+fn a_bare_name_is_the_cluster_of_tcp() {
+    let site = site(
+        "listeners: [{ address: 127.0.0.1:1, tcp: c }]\nclusters: { c: { endpoints: [b:80] } }",
+    );
+    let tcp = site.listeners[0].tcp.as_ref().unwrap();
+    assert_eq!((&*tcp.cluster, tcp.connect_attempts), ("c", 1));
+    assert!(tcp.filters.is_empty());
 }
 
 #[test]
@@ -122,13 +159,15 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
     let site = site(WHOLE);
     let backend = &site.clusters["backend"];
     assert_eq!(backend.endpoints.len(), 3);
+    assert_eq!(backend.protocol, Protocol::Http2);
     assert_eq!(backend.load_balancing, LoadBalancing::LeastRequest);
     assert_eq!(backend.max_connections, 7);
     assert_eq!(
         backend.ejection.map(|ejection| ejection.max_percent),
         Some(100)
     );
-    assert_eq!(site.clusters["other"].ejection, None);
+    let other = &site.clusters["other"];
+    assert_eq!((other.protocol, other.ejection), (Protocol::Http1, None));
 
     let ModuleSource::File(file) = &site.modules["limiter"].source;
     assert!(file.is_absolute() && file.ends_with("limiter.wasm"));
@@ -138,10 +177,21 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
         r#"{"rate":100,"name":"a","nested":{"z":null,"a":[true,16,123456789012345678901]}}"#;
     assert_eq!(limiter.configuration, Bytes::from(expected));
     assert_eq!(limiter.vm_configuration, Bytes::from("bare text"));
-    let environment = [("PORT", "8080"), ("MODE", "fast"), ("ON", "true")];
+    let text = |text: &str| Variable::Text(text.to_owned());
+    let environment = [
+        ("PORT", text("8080")),
+        ("MODE", text("fast")),
+        ("ON", text("true")),
+        ("ZONE", Variable::OfGateway("GATEWAY_ZONE".to_owned())),
+    ];
     assert_eq!(
         limiter.environment,
-        environment.map(|(a, b)| (a.to_owned(), b.to_owned()))
+        environment.map(|(name, value)| (name.to_owned(), value))
+    );
+    let capabilities = ["proxy_log", "fd_write", "proxy_on_request_headers"];
+    assert_eq!(
+        limiter.capabilities.as_deref(),
+        Some(&capabilities.map(str::to_owned)[..])
     );
     assert_eq!(limiter.isolation, Isolation::Module);
     assert_eq!(limiter.limits.memory_bytes, 16 << 20);

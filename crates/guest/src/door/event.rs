@@ -50,6 +50,24 @@ pub enum Event {
     },
     /// Response trailers of `count` entries are there.
     ResponseTrailers { context: ContextId, count: u32 },
+    /// A client has connected.
+    NewConnection { context: ContextId },
+    /// `size` bytes from the client can be read, those that were held back included.
+    DownstreamData {
+        context: ContextId,
+        size: u32,
+        end: bool,
+    },
+    /// `size` bytes from the upstream can be read, those that were held back included.
+    UpstreamData {
+        context: ContextId,
+        size: u32,
+        end: bool,
+    },
+    /// The client's connection is closed.
+    DownstreamConnectionClose { context: ContextId, by: Peer },
+    /// The upstream will send nothing more.
+    UpstreamConnectionClose { context: ContextId, by: Peer },
     /// The context is about to end. The result 0 of a root delays its end.
     Done { context: ContextId },
     /// The exchange is complete: time to log it.
@@ -90,12 +108,44 @@ pub enum Event {
     },
     /// An item was put into a queue this root registered.
     QueueReady { root: ContextId, token: u32 },
+    /// Higress: a Redis command was answered with `size` bytes; `status` 1: the connection failed.
+    RedisReply {
+        root: ContextId,
+        token: u32,
+        status: u32,
+        size: u32,
+    },
     /// The host calls a foreign function of the guest.
     ForeignFunction {
         root: ContextId,
         function: u32,
         size: u32,
     },
+}
+
+/// Who closed a TCP connection (Proxy-Wasm 0.2.1, `proxy_peer_type_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Peer {
+    /// It is not told.
+    Unknown = 0,
+    /// This gateway.
+    Local = 1,
+    /// The other end.
+    Remote = 2,
+}
+
+impl Peer {
+    /// The peer of a number of the ABI.
+    #[must_use]
+    pub fn from_abi(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Unknown,
+            1 => Self::Local,
+            2 => Self::Remote,
+            _ => return None,
+        })
+    }
 }
 
 impl Event {
@@ -110,6 +160,11 @@ impl Event {
             | Self::ResponseHeaders { context, .. }
             | Self::ResponseBody { context, .. }
             | Self::ResponseTrailers { context, .. }
+            | Self::NewConnection { context }
+            | Self::DownstreamData { context, .. }
+            | Self::UpstreamData { context, .. }
+            | Self::DownstreamConnectionClose { context, .. }
+            | Self::UpstreamConnectionClose { context, .. }
             | Self::Done { context }
             | Self::Log { context }
             | Self::Delete { context } => context,
@@ -122,6 +177,7 @@ impl Event {
             | Self::GrpcTrailingMetadata { root, .. }
             | Self::GrpcClose { root, .. }
             | Self::QueueReady { root, .. }
+            | Self::RedisReply { root, .. }
             | Self::ForeignFunction { root, .. } => root,
         }
     }
@@ -140,6 +196,11 @@ impl Event {
             Self::ResponseHeaders { .. } => "proxy_on_response_headers",
             Self::ResponseBody { .. } => "proxy_on_response_body",
             Self::ResponseTrailers { .. } => "proxy_on_response_trailers",
+            Self::NewConnection { .. } => "proxy_on_new_connection",
+            Self::DownstreamData { .. } => "proxy_on_downstream_data",
+            Self::UpstreamData { .. } => "proxy_on_upstream_data",
+            Self::DownstreamConnectionClose { .. } => "proxy_on_downstream_connection_close",
+            Self::UpstreamConnectionClose { .. } => "proxy_on_upstream_connection_close",
             Self::Done { .. } => "proxy_on_done",
             Self::Log { .. } => "proxy_on_log",
             Self::Delete { .. } => "proxy_on_delete",
@@ -149,6 +210,7 @@ impl Event {
             Self::GrpcTrailingMetadata { .. } => "proxy_on_grpc_receive_trailing_metadata",
             Self::GrpcClose { .. } => "proxy_on_grpc_close",
             Self::QueueReady { .. } => "proxy_on_queue_ready",
+            Self::RedisReply { .. } => "proxy_on_redis_call_response",
             Self::ForeignFunction { .. } => "proxy_on_foreign_function",
         }
     }
@@ -173,14 +235,21 @@ impl Event {
                 smallvec![context, count, u32::from(end)]
             }
             Self::RequestBody { context, size, end }
-            | Self::ResponseBody { context, size, end } => {
+            | Self::ResponseBody { context, size, end }
+            | Self::DownstreamData { context, size, end }
+            | Self::UpstreamData { context, size, end } => {
                 smallvec![context, size, u32::from(end)]
             }
             Self::RequestTrailers { context, count }
             | Self::ResponseTrailers { context, count } => {
                 smallvec![context, count]
             }
-            Self::Done { context } | Self::Log { context } | Self::Delete { context } => {
+            Self::DownstreamConnectionClose { context, by }
+            | Self::UpstreamConnectionClose { context, by } => smallvec![context, by as u32],
+            Self::NewConnection { context }
+            | Self::Done { context }
+            | Self::Log { context }
+            | Self::Delete { context } => {
                 smallvec![context]
             }
             Self::HttpCallResponse {
@@ -201,6 +270,12 @@ impl Event {
                 status,
             } => smallvec![root, token, status],
             Self::QueueReady { root, token } => smallvec![root, token],
+            Self::RedisReply {
+                root,
+                token,
+                status,
+                size,
+            } => smallvec![root, token, status, size],
             Self::ForeignFunction {
                 root,
                 function,

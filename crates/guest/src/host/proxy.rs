@@ -29,6 +29,7 @@ macro_rules! offer {
         })?;
     };
 }
+pub(super) use offer;
 
 pub(super) fn link<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
     link_general(linker)?;
@@ -373,7 +374,7 @@ fn link_headers<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> 
 }
 
 /// The token's address is tried before anything is sent, and holds 0 on failure.
-fn ask_token<W: World>(
+pub(super) fn ask_token<W: World>(
     g: &mut Guest<'_, W>,
     out: i32,
     build: impl for<'m> FnOnce(View<'m>) -> Result<Call<'m>, Status>,

@@ -9,7 +9,8 @@ use wasmtime::{AsContextMut, Linker};
 
 use super::proxy::{buffer_kind, foreign_result, map_kind, place_foreign};
 use super::{
-    Answer, Guest, Out, Status, View, When, failure, gate, place, place_u32, put, status_of, write,
+    Answer, Guest, Out, Status, View, When, allocated, failure, gate, place, place_u32, put,
+    status_of, write,
 };
 use crate::abi::ENV;
 use crate::cell::{Cell, Phase};
@@ -295,5 +296,5 @@ async fn allocate<W: World + Send>(
     let before = std::mem::replace(&mut guest.data_mut().phase, Phase::Allocating);
     let address = allocator.call_async(&mut *guest, length).await;
     guest.data_mut().phase = before;
-    address
+    allocated(guest, address)
 }

@@ -182,7 +182,7 @@ pub enum Standing {
     Known,
     /// Offered in other ABI versions only.
     OtherVersion,
-    /// Another host's (Higress): a stub answers.
+    /// Higress's alone: offered in its dialect, which importing it chooses.
     OtherHost,
     /// Offered, but with another type.
     WrongSignature {
@@ -265,6 +265,29 @@ impl Report {
         self.imports
             .iter()
             .flat_map(|group| group.imports.iter().map(move |one| (group, one)))
+    }
+
+    /// Whether it has a callback for requests or responses.
+    #[must_use]
+    pub fn sees_http(&self) -> bool {
+        self.has_callback(|name| {
+            name.starts_with("proxy_on_request_") || name.starts_with("proxy_on_response_")
+        })
+    }
+
+    /// Whether it has a callback for TCP connections.
+    #[must_use]
+    pub fn sees_tcp(&self) -> bool {
+        self.has_callback(|name| {
+            name == "proxy_on_new_connection"
+                || name.starts_with("proxy_on_downstream_")
+                || name.starts_with("proxy_on_upstream_")
+        })
+    }
+
+    fn has_callback(&self, is_meant: impl Fn(&str) -> bool) -> bool {
+        let callbacks = &self.exports.callbacks;
+        callbacks.iter().any(|callback| is_meant(&callback.name))
     }
 }
 

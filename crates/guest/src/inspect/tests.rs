@@ -146,7 +146,7 @@ fn higress_is_told_apart() {
     let import = r#"(import "env" "proxy_get_upstream_hosts" (func (param i32 i32) (result i32)))"#;
     check_verdict(import, "", "", "only Higress");
     let report = report(import, "");
-    assert!(report.in_weir.notes[0].contains("env.proxy_get_upstream_hosts"));
+    assert_eq!(report.in_weir.notes, [""; 0]);
     let standings: Vec<_> = report
         .all_imports()
         .map(|(_, import)| &import.standing)

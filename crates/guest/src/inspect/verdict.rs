@@ -189,10 +189,10 @@ fn judge_import(import: &ImportFact<'_>, version: Option<AbiVersion>, judged: &m
             &format!("{name} is not part of its ABI version"),
             "Weir offers it all the same",
         ),
-        (Standing::OtherHost, _) => judged.tolerate(
-            &format!("it imports {name}, which only Higress has"),
-            "a stub answers Unimplemented (strict_imports: true refuses the module)",
-        ),
+        (Standing::OtherHost, _) => judged
+            .strict
+            .problems
+            .push(format!("it imports {name}, which only Higress has")),
         (Standing::WrongSignature { expected }, item) => judged.refuse(&format!(
             "it imports {name} with type {}, expected {expected}",
             item.describe()

@@ -20,6 +20,11 @@ pub(super) struct Callbacks {
     response_headers: Headers,
     response_body: Asking<(i32, i32, i32)>,
     response_trailers: Asking<(i32, i32)>,
+    new_connection: Asking<i32>,
+    downstream_data: Asking<(i32, i32, i32)>,
+    upstream_data: Asking<(i32, i32, i32)>,
+    downstream_connection_close: OneWay<(i32, i32)>,
+    upstream_connection_close: OneWay<(i32, i32)>,
     done: Asking<i32>,
     log: OneWay<i32>,
     delete: OneWay<i32>,
@@ -29,6 +34,7 @@ pub(super) struct Callbacks {
     grpc_trailing_metadata: OneWay<(i32, i32, i32)>,
     grpc_close: OneWay<(i32, i32, i32)>,
     queue_ready: OneWay<(i32, i32)>,
+    redis_reply: OneWay<(i32, i32, i32, i32)>,
     foreign_function: OneWay<(i32, i32, i32)>,
 }
 
@@ -53,6 +59,15 @@ impl Callbacks {
             response_headers: headers(instance, store, "proxy_on_response_headers"),
             response_body: typed(instance, store, "proxy_on_response_body"),
             response_trailers: typed(instance, store, "proxy_on_response_trailers"),
+            new_connection: typed(instance, store, "proxy_on_new_connection"),
+            downstream_data: typed(instance, store, "proxy_on_downstream_data"),
+            upstream_data: typed(instance, store, "proxy_on_upstream_data"),
+            downstream_connection_close: typed(
+                instance,
+                store,
+                "proxy_on_downstream_connection_close",
+            ),
+            upstream_connection_close: typed(instance, store, "proxy_on_upstream_connection_close"),
             done: typed(instance, store, "proxy_on_done"),
             log: typed(instance, store, "proxy_on_log"),
             delete: typed(instance, store, "proxy_on_delete"),
@@ -66,6 +81,7 @@ impl Callbacks {
             ),
             grpc_close: typed(instance, store, "proxy_on_grpc_close"),
             queue_ready: typed(instance, store, "proxy_on_queue_ready"),
+            redis_reply: typed(instance, store, "proxy_on_redis_call_response"),
             foreign_function: typed(instance, store, "proxy_on_foreign_function"),
         }
     }
@@ -83,6 +99,11 @@ impl Callbacks {
             Event::ResponseHeaders { .. } => self.response_headers.is_there(),
             Event::ResponseBody { .. } => self.response_body.is_some(),
             Event::ResponseTrailers { .. } => self.response_trailers.is_some(),
+            Event::NewConnection { .. } => self.new_connection.is_some(),
+            Event::DownstreamData { .. } => self.downstream_data.is_some(),
+            Event::UpstreamData { .. } => self.upstream_data.is_some(),
+            Event::DownstreamConnectionClose { .. } => self.downstream_connection_close.is_some(),
+            Event::UpstreamConnectionClose { .. } => self.upstream_connection_close.is_some(),
             Event::Done { .. } => self.done.is_some(),
             Event::Log { .. } => self.log.is_some(),
             Event::Delete { .. } => self.delete.is_some(),
@@ -92,6 +113,7 @@ impl Callbacks {
             Event::GrpcTrailingMetadata { .. } => self.grpc_trailing_metadata.is_some(),
             Event::GrpcClose { .. } => self.grpc_close.is_some(),
             Event::QueueReady { .. } => self.queue_ready.is_some(),
+            Event::RedisReply { .. } => self.redis_reply.is_some(),
             Event::ForeignFunction { .. } => self.foreign_function.is_some(),
         }
     }
@@ -149,6 +171,41 @@ impl Callbacks {
             Event::Done { context } => ask(self.done.as_ref(), store, n(context)),
             Event::Log { context } => tell(self.log.as_ref(), store, n(context)),
             Event::Delete { context } => tell(self.delete.as_ref(), store, n(context)),
+            _ => self.call_network(store, event),
+        }
+    }
+
+    /// The callbacks of TCP connections.
+    fn call_network<W: World>(
+        &self,
+        store: &mut Store<Cell<W>>,
+        event: &Event,
+    ) -> wasmtime::Result<i32> {
+        let n = u32::cast_signed;
+        match *event {
+            Event::NewConnection { context } => {
+                ask(self.new_connection.as_ref(), store, n(context))
+            }
+            Event::DownstreamData { context, size, end } => ask(
+                self.downstream_data.as_ref(),
+                store,
+                (n(context), n(size), i32::from(end)),
+            ),
+            Event::UpstreamData { context, size, end } => ask(
+                self.upstream_data.as_ref(),
+                store,
+                (n(context), n(size), i32::from(end)),
+            ),
+            Event::DownstreamConnectionClose { context, by } => tell(
+                self.downstream_connection_close.as_ref(),
+                store,
+                (n(context), by as i32),
+            ),
+            Event::UpstreamConnectionClose { context, by } => tell(
+                self.upstream_connection_close.as_ref(),
+                store,
+                (n(context), by as i32),
+            ),
             _ => self.call_root(store, event),
         }
     }
@@ -199,6 +256,16 @@ impl Callbacks {
             Event::QueueReady { root, token } => {
                 tell(self.queue_ready.as_ref(), store, (n(root), n(token)))
             }
+            Event::RedisReply {
+                root,
+                token,
+                status,
+                size,
+            } => tell(
+                self.redis_reply.as_ref(),
+                store,
+                (n(root), n(token), n(status), n(size)),
+            ),
             Event::ForeignFunction {
                 root,
                 function,
@@ -244,6 +311,9 @@ fn typed<P: WasmParams, R: WasmResults, W: World>(
     store: &mut Store<Cell<W>>,
     name: &str,
 ) -> Option<TypedFunc<P, R>> {
+    if !store.data().world.allows(name) {
+        return None;
+    }
     instance.get_typed_func(store, name).ok()
 }
 

@@ -11,11 +11,9 @@ use wasmtime::{Instance, Linker, Memory, Store, Val};
 use weir_model::GuestLimits;
 
 use super::callbacks::default_result;
-use super::{
-    Failure, Host, StartError, bind, failure_of, refused, start_function, start_steps, zeros,
-};
+use super::{Host, StartError, bind, failure_of, refused, start_function, start_steps, zeros};
 use crate::cell::{Cell, Phase};
-use crate::door::{Answer, Call, Event, Reply, Stop, World};
+use crate::door::{Answer, Call, Event, Failure, Reply, Stop, World};
 use crate::engine::Engine;
 use crate::program::Program;
 
@@ -73,9 +71,10 @@ impl<W: World + Send> WaitingHost<W> {
             let (params, mut results) = zeros(&function, &store);
             let first = store.data_mut().deadline.begin_counted(limits.start);
             store.set_epoch_deadline(first);
-            function
-                .call_async(&mut store, &params, &mut results)
-                .await
+            let outcome = function.call_async(&mut store, &params, &mut results).await;
+            let broken = store.data_mut().broken.take();
+            broken
+                .map_or(outcome, Err)
                 .map_err(|error| StartError::Start {
                     export,
                     failure: failure_of(&error, limits.start),
@@ -104,7 +103,10 @@ impl<W: World + Send> WaitingVm<W> {
         if self.has_failed() {
             return Err(Failure::Gone);
         }
-        let Some(function) = self.instance.get_func(&mut self.store, event.callback()) else {
+        let callback = event.callback();
+        let is_allowed = self.store.data().world.allows(callback);
+        let function = self.instance.get_func(&mut self.store, callback);
+        let Some(function) = function.filter(|_| is_allowed) else {
             return Ok(default_result(event));
         };
         let (params, mut results) = zeros(&function, &self.store);
@@ -120,15 +122,17 @@ impl<W: World + Send> WaitingVm<W> {
         let outcome = function
             .call_async(&mut self.store, &params, &mut results)
             .await;
-        self.store.data_mut().world.leave(event);
-        self.is_inside = false;
-        match outcome {
+        let broken = self.store.data_mut().broken.take();
+        let outcome = match broken.map_or(outcome, Err) {
             Ok(()) => Ok(results.first().and_then(Val::i32).unwrap_or(0)),
             Err(error) => {
                 self.has_failed = true;
                 Err(failure_of(&error, limit))
             }
-        }
+        };
+        self.store.data_mut().world.leave(event, &outcome);
+        self.is_inside = false;
+        outcome
     }
 
     /// The world that answers this guest.
@@ -176,8 +180,12 @@ impl<W: World> World for OnThread<W> {
         self.0.enter(event);
     }
 
-    fn leave(&mut self, event: &Event) {
-        self.0.leave(event);
+    fn leave(&mut self, event: &Event, outcome: &Result<i32, Failure>) {
+        self.0.leave(event, outcome);
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        self.0.allows(name)
     }
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {

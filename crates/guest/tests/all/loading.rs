@@ -108,7 +108,7 @@ fn s6_functions_of_another_version_are_unknown_when_strict() {
         ("0_2_1", "proxy_continue_request"),
         ("0_2_0", "proxy_get_log_level"),
         ("0_1_0", "proxy_continue_stream"),
-        ("0_2_1", "proxy_redis_call"),
+        ("0_2_0", "proxy_redis_call"),
     ] {
         check_refused(&text(version, name), name);
         run::load(

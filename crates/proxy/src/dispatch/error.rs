@@ -5,7 +5,7 @@ use std::io;
 
 use http::StatusCode;
 
-use crate::upstream::ConnectError;
+use crate::upstream::{ConnectError, h2_error};
 
 /// Why a request got no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,12 @@ pub(crate) enum DispatchError {
     /// The connection ended before the head of the response.
     #[error("the upstream closed the connection before the head of its response")]
     Terminated,
+    /// HTTP/2: the upstream reset the request.
+    #[error("the upstream reset the request before the head of its response")]
+    Reset,
+    /// HTTP/2: the upstream has not looked at the request, and will not.
+    #[error("the upstream refused the request unread")]
+    Refused,
     /// Too many connections, and too many requests waiting for one.
     #[error("too many requests wait for a connection")]
     Overflow,
@@ -42,12 +48,42 @@ pub(crate) enum DispatchError {
 impl DispatchError {
     /// What hyper's error means.
     pub(super) fn of(error: &hyper::Error) -> Self {
-        if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
-            Self::Protocol
-        } else if error.is_user() {
+        if error.is_user() {
             Self::Aborted
+        } else if let Some(error) = h2_error(error) {
+            Self::of_h2(error)
+        } else if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
+            Self::Protocol
         } else {
             Self::Terminated
+        }
+    }
+
+    fn of_h2(error: &h2::Error) -> Self {
+        if error.is_go_away() && error.is_remote() {
+            // Such requests come after the last one that the upstream took.
+            let is_calm = error.reason() == Some(h2::Reason::NO_ERROR);
+            return if is_calm {
+                Self::Refused
+            } else {
+                Self::Terminated
+            };
+        }
+        if error.is_reset() && error.is_remote() {
+            let is_refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return if is_refused {
+                Self::Refused
+            } else {
+                Self::Reset
+            };
+        }
+        if error.is_io() {
+            Self::Terminated
+        } else if error.reason() == Some(h2::Reason::CANCEL) {
+            Self::Aborted
+        } else {
+            // What came breaks HTTP/2, or what was to go would.
+            Self::Protocol
         }
     }
 
@@ -60,6 +96,8 @@ impl DispatchError {
             | Self::ConnectionFailure { .. }
             | Self::ConnectionTimeout
             | Self::Terminated
+            | Self::Reset
+            | Self::Refused
             | Self::Overflow
             | Self::Aborted => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -71,6 +109,7 @@ impl DispatchError {
             Self::NoHealthyUpstream => "UH",
             Self::ConnectionFailure { .. } | Self::ConnectionTimeout => "UF",
             Self::Terminated => "UC",
+            Self::Reset | Self::Refused => "UR",
             Self::Overflow => "UO",
             Self::PerTryTimeout => "UT",
             Self::Protocol => "UPE",
@@ -84,6 +123,7 @@ impl DispatchError {
             Self::NoHealthyUpstream => "no_healthy_upstream".into(),
             Self::ConnectionFailure { .. } => {
                 let reason = self.transport_failure().unwrap_or_default();
+                let reason = reason.replace(' ', "_");
                 format!(
                     "upstream_reset_before_response_started{{remote_connection_failure|{reason}}}"
                 )
@@ -94,6 +134,10 @@ impl DispatchError {
             }
             Self::Terminated => {
                 "upstream_reset_before_response_started{connection_termination}".into()
+            }
+            Self::Reset => "upstream_reset_before_response_started{remote_reset}".into(),
+            Self::Refused => {
+                "upstream_reset_before_response_started{remote_refused_stream_reset}".into()
             }
             Self::Overflow => "upstream_reset_before_response_started{overflow}".into(),
             Self::PerTryTimeout => "upstream_per_try_timeout".into(),
@@ -106,13 +150,12 @@ impl DispatchError {
     /// `upstream.transport_failure_reason`).
     pub(crate) fn transport_failure(&self) -> Option<String> {
         match self {
-            Self::ConnectionFailure { reason } => Some(format!(
-                "delayed_connect_error:_{}",
-                reason.replace(' ', "_")
-            )),
+            Self::ConnectionFailure { reason } => Some(format!("delayed connect error: {reason}")),
             Self::NoHealthyUpstream
             | Self::ConnectionTimeout
             | Self::Terminated
+            | Self::Reset
+            | Self::Refused
             | Self::Overflow
             | Self::PerTryTimeout
             | Self::Protocol
@@ -129,6 +172,8 @@ impl DispatchError {
             Self::ConnectionFailure { .. } => "remote connection failure",
             Self::ConnectionTimeout => "connection timeout",
             Self::Terminated => "connection termination",
+            Self::Reset => "remote reset",
+            Self::Refused => "remote refused stream reset",
             Self::Overflow => "overflow",
             Self::Protocol => "protocol error",
             Self::Aborted => "local reset",
@@ -184,7 +229,7 @@ mod tests {
     fn a_refused_connection_reads_as_in_envoy() {
         let refused = io::Error::from_raw_os_error(111);
         check(
-            &ConnectError::Failed(refused).into(),
+            &ConnectError::Failed(refused.into()).into(),
             "UF",
             "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
             "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",

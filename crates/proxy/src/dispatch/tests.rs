@@ -3,5 +3,7 @@
 mod bodies;
 mod callouts;
 mod fixture;
+mod http2;
 mod pools;
 mod tries;
+mod wanted;

@@ -20,7 +20,10 @@ impl Exchange {
     pub(super) fn answer_locally(&mut self, answer: LocalAnswer) -> Result<(), Reset> {
         self.abandon_request();
         let details = answer.details.clone();
-        if self.reply != Reply::Awaited {
+        // A head that has passed the filters counts as sent.
+        let has_head = self.reply != Reply::Awaited
+            || (self.response_has_begun && self.stream.borrow().response_flow.has_passed());
+        if has_head {
             self.stream.borrow_mut().facts.details = Some(details);
             return Err(Reset("an answer came after the response had begun"));
         }
@@ -80,7 +83,7 @@ impl Exchange {
         let mut headers = HeaderList::with_capacity(answer.headers.len() + 3);
         let status = FieldValue::copied(answer.status.to_string().as_bytes());
         headers.push(HeaderName::Pseudo(Pseudo::Status), status);
-        for (name, value) in answer.headers.iter() {
+        for (name, value) in headers_of(&answer) {
             headers.add(name, FieldValue::copied(value), Side::Response);
         }
         headers.remove_field(&header::CONTENT_LENGTH);
@@ -124,7 +127,7 @@ impl Exchange {
     /// A head that is not HTTP, or that two parties could read differently.
     pub(super) fn refuse(&mut self, malformed: Malformed) {
         self.closes = true;
-        self.drop_chain();
+        self.pass_chain_by();
         let text = malformed.status.canonical_reason().unwrap_or_default();
         // Nothing went to the client yet, so this cannot fail.
         let _ = self.fault(malformed.status.as_u16(), malformed.details, ("DPE", text));
@@ -132,7 +135,7 @@ impl Exchange {
 
     pub(super) fn refuse_upgrade(&mut self) {
         self.closes = true;
-        self.drop_chain();
+        self.pass_chain_by();
         let _ = self.fault(403, "upgrade_failed", ("", ""));
     }
 
@@ -140,15 +143,13 @@ impl Exchange {
         let _ = self.fault(404, "route_not_found", ("NR", ""));
     }
 
-    /// No filter takes part: for requests that must not reach any.
-    fn drop_chain(&mut self) {
+    /// No filter sees request or response, for requests that must not reach any; but all learn of
+    /// the end (as Envoy).
+    fn pass_chain_by(&mut self) {
         let stream = &mut *self.stream.borrow_mut();
         stream.request_flow = Flow::new(0, 0);
         stream.response_flow = Flow::new(0, 0);
         self.response_has_begun = true;
-        self.chain = std::rc::Rc::new([]);
-        self.seats.clear();
-        stream.access.clear();
     }
 
     pub(super) fn refuse_large_request(&mut self) -> Result<(), Reset> {
@@ -192,6 +193,8 @@ impl Exchange {
             Err(details) => {
                 // What the filters left cannot be sent; nobody is asked again.
                 self.response_has_begun = true;
+                // What has passed behind that head goes nowhere.
+                self.stream.borrow_mut().response_flow = Flow::new(0, 0);
                 self.fault(502, &details, ("", ""))?;
                 let _ = self.stream.borrow_mut().response_flow.pop();
                 return Ok(self.finish_head(StatusCode::BAD_GATEWAY, HeaderMap::new(), true));
@@ -265,14 +268,21 @@ fn has_sound_length(fields: &HeaderMap) -> bool {
     first.is_none_or(is_number) && lengths.next().is_none()
 }
 
+/// The headers that an answer brings. A status among them does not count (as Envoy): plugins hand on
+/// the headers of callouts.
+fn headers_of(answer: &LocalAnswer) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let headers = answer.headers.iter();
+    headers.filter(|(name, _)| *name != b":status")
+}
+
 /// gRPC clients look at trailers only: status 200, the reason in headers, no body.
-fn grpc_answer(answer: &LocalAnswer) -> Message {
+pub(crate) fn grpc_answer(answer: &LocalAnswer) -> Message {
     let mut headers = HeaderList::with_capacity(answer.headers.len() + 4);
     headers.push(
         HeaderName::Pseudo(Pseudo::Status),
         FieldValue::from_static("200"),
     );
-    for (name, value) in answer.headers.iter() {
+    for (name, value) in headers_of(answer) {
         headers.add(name, FieldValue::copied(value), Side::Response);
     }
     headers.remove_field(&header::CONTENT_LENGTH);

@@ -15,8 +15,8 @@ use super::time::Timer;
 use super::upstream::Upstream;
 use super::{Exchange, FilterSeat, Reply, SeatState, Worker};
 use crate::flow::Frame;
-use crate::listen::Connection;
 use crate::listen::vet::Malformed;
+use crate::listen::{Connection, Refusal};
 use crate::message::{
     FieldValue, HeaderList, HeaderName as Name, Message, Pseudo, Side, is_hop_by_hop,
 };
@@ -53,7 +53,12 @@ impl Exchange {
             Some(route) => Rc::clone(&worker.plugins.routes[listener][route]),
             None => Rc::new([]),
         };
-        let facts = facts_of(connection, version);
+        let protocol = if version == Version::HTTP_10 {
+            "HTTP/1.0"
+        } else {
+            "HTTP/1.1"
+        };
+        let facts = facts_of(connection, protocol);
         let message = Message {
             headers,
             trailers: None,
@@ -96,6 +101,40 @@ impl Exchange {
         exchange
     }
 
+    /// Notes a request that the codec refused and has answered: it has no head, no route and no
+    /// filters, but logs see it.
+    pub(super) fn record_refusal(worker: &Rc<Worker>, connection: &Rc<Connection>, why: Refusal) {
+        let mut facts = facts_of(connection, "HTTP/1.1");
+        let (status, details, flag) = match why {
+            Refusal::Malformed => (400, "http1.codec_error", "DPE"),
+            Refusal::HeadTooLarge => (431, "http1.headers_too_large", "DPE"),
+            Refusal::HeadTimeout => (408, "request_header_timeout", ""),
+        };
+        facts.status = status;
+        facts.details = Some(details.to_owned());
+        facts.flags = Flags::of(flag);
+        let mut exchange = Self {
+            worker: Rc::clone(worker),
+            connection: Rc::clone(connection),
+            stream: Stream::new(Message::default(), facts, 0, 0),
+            chain: Rc::new([]),
+            seats: SmallVec::new(),
+            listener: connection.seat.index,
+            route: None,
+            source: None,
+            request_is_over: true,
+            upstream: Upstream::Local,
+            response_has_begun: true,
+            reply: Reply::Complete,
+            closes: true,
+            is_head_request: false,
+            timer: Timer::default(),
+            was_cut: false,
+            is_finished: false,
+        };
+        exchange.finish();
+    }
+
     /// Notes the chosen route, for dispatch and for properties.
     pub(super) fn choose(&mut self, route: Option<usize>) {
         self.route = route;
@@ -108,6 +147,7 @@ impl Exchange {
         let endpoints = endpoints.map_or(0, |cluster| cluster.hosts().len());
         let mut stream = self.stream.borrow_mut();
         stream.facts.route = name;
+        stream.facts.route_index = route;
         stream.facts.cluster = cluster;
         stream.facts.endpoints = endpoints;
         stream.route_is_stale = false;
@@ -115,9 +155,11 @@ impl Exchange {
 }
 
 impl FilterSeat {
-    fn new() -> Self {
+    /// Of a filter that has not seen the exchange.
+    pub(crate) fn new() -> Self {
         Self {
             state: SeatState::Unseen,
+            slot: None,
             used: std::time::Duration::ZERO,
         }
     }
@@ -130,20 +172,19 @@ fn cluster_of(action: &weir_model::Action) -> Option<weir_model::Name> {
     }
 }
 
-fn facts_of(connection: &Rc<Connection>, version: Version) -> Facts {
+/// What is known when an exchange begins.
+pub(crate) fn facts_of(connection: &Rc<Connection>, protocol: &'static str) -> Facts {
     Facts {
         connection: Rc::clone(connection),
         started: tokio::time::Instant::now(),
         started_wall: SystemTime::now(),
         ended: None,
-        protocol: if version == Version::HTTP_10 {
-            "HTTP/1.0"
-        } else {
-            "HTTP/1.1"
-        },
+        protocol,
         route: None,
+        route_index: None,
         cluster: None,
         endpoints: 0,
+        override_host: None,
         upstream: None,
         upstream_local: None,
         upstream_failure: None,

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use weir_guest::Event;
 use weir_model::OnFailure;
 
@@ -35,6 +36,10 @@ impl Exchange {
                 .request_flow
                 .apply(stage, part, action, made_trailers);
             self.obey()?;
+            // What has passed goes on at once: a route that answers by itself ends the request here.
+            if self.stream.borrow().request_flow.has_passed() {
+                break;
+            }
         }
         Ok(moved)
     }
@@ -58,6 +63,10 @@ impl Exchange {
                 .response_flow
                 .apply(index, part, action, made_trailers);
             self.obey()?;
+            // A head that has passed is the client's before a filter sees what follows.
+            if self.reply == Reply::Awaited && self.stream.borrow().response_flow.has_passed() {
+                break;
+            }
         }
         Ok(moved)
     }
@@ -77,14 +86,15 @@ impl Exchange {
         };
         let chain = std::rc::Rc::clone(&self.chain);
         let link = &chain[stage];
-        if link.slot.life() != life {
+        let slot = std::rc::Rc::clone(self.slot(stage));
+        if slot.life() != life {
             return (Action::StopAllAndWatermark, false);
         }
         let event = self.open_access(stage, side, part, context);
         let limits = &link.filter.limits;
         let left = limits.request.saturating_sub(self.seats[stage].used);
         let begun = Instant::now();
-        let outcome = link.slot.deliver(&event, limits.call.min(left));
+        let outcome = slot.deliver(&event, limits.call.min(left));
         self.seats[stage].used += begun.elapsed();
         let Ok(result) = outcome else {
             return (Action::StopAllAndWatermark, false);
@@ -105,9 +115,10 @@ impl Exchange {
     }
 
     /// Gives the filter a context; `Some`: it does not take part.
-    fn admit(&mut self, stage: usize) -> Option<Action> {
+    pub(super) fn admit(&mut self, stage: usize) -> Option<Action> {
         let link = &self.chain[stage];
-        match link.slot.admit(link.root, &self.stream, stage) {
+        self.seats[stage].slot = link.slot.heir();
+        match self.slot(stage).admit(link.root, &self.stream, stage) {
             Admission::Context { id, life } => {
                 self.seats[stage].state = SeatState::Present { context: id, life };
                 self.stream.borrow_mut().access[stage].context = id;
@@ -213,7 +224,7 @@ impl Exchange {
         link.filter.headers_stop_iteration.unwrap_or_else(by_module)
     }
 
-    /// Carries out what guests ordered, in their order.
+    /// Carries out what guests ordered, in their order: what follows from one comes before the next.
     pub(super) fn obey(&mut self) -> Result<bool, Reset> {
         let mut moved = false;
         loop {
@@ -222,12 +233,27 @@ impl Exchange {
                 return Ok(moved);
             }
             moved = true;
-            for order in orders {
+            let mut orders = orders.into_iter().peekable();
+            while let Some(order) = orders.next() {
+                let is_last = orders.peek().is_none();
                 match order {
-                    Order::Resume { stage, side } => self.resume(stage, side),
-                    Order::Answer { stage, answer } => self.answer_for(stage, answer)?,
+                    Order::Resume { stage, side } => {
+                        self.resume(stage, side);
+                        if !is_last && side == Side::Request {
+                            self.run_request_filters()?;
+                        }
+                    }
+                    Order::Answer { stage, answer } => {
+                        self.answer_for(stage, answer)?;
+                        if !is_last {
+                            self.run_response_filters()?;
+                        }
+                    }
+                    Order::Inject { stage, bytes, end } => self.inject(stage, bytes, end),
                     Order::Close => return Err(self.close_by_guest()),
                     Order::Failed { stage } => self.filter_failed(stage)?,
+                    // For TCP connections.
+                    Order::PassOn { .. } | Order::Hang(_) => {}
                 }
             }
         }
@@ -249,6 +275,13 @@ impl Exchange {
         }
         if side == Side::Response || !self.request_is_over {
             stream.flow(side).resume(index);
+        }
+    }
+
+    fn inject(&mut self, stage: usize, bytes: Bytes, end: bool) {
+        let stream = &mut *self.stream.borrow_mut();
+        if let Some(index) = stage_index(stream, stage, Side::Response) {
+            stream.response_flow.inject(index, bytes, end);
         }
     }
 

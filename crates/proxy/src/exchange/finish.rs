@@ -4,10 +4,11 @@ use bytes::Bytes;
 use weir_guest::Event;
 use weir_model::AccessLog;
 
-use super::{Exchange, Reply, SeatState};
+use super::{Exchange, FilterSeat, Reply, SeatState, Worker};
 use crate::ledger::AccessRecord;
 use crate::message::{FieldValue, Pseudo, Side};
-use crate::stream::Flags;
+use crate::plugin::Chain;
+use crate::stream::{Flags, Stream, StreamRef};
 
 impl Exchange {
     /// Ends the exchange, once: however it came to its end.
@@ -32,7 +33,10 @@ impl Exchange {
             });
         }
         self.abandon_request();
+        self.admit_all();
         self.log_to_filters();
+        // From here on there is nothing left to see (as Envoy).
+        self.stream.borrow_mut().is_logging = false;
         self.end_contexts();
         self.enter_ledger();
     }
@@ -43,40 +47,68 @@ impl Exchange {
             .iter()
             .enumerate()
             .filter_map(|(stage, seat)| match seat.state {
-                SeatState::Present { context, life } if self.chain[stage].slot.life() == life => {
+                SeatState::Present { context, life } if self.slot(stage).life() == life => {
                     Some((stage, context))
                 }
                 SeatState::Present { .. } | SeatState::Unseen | SeatState::Bypassed => None,
             })
     }
 
+    /// Gives a context to filters that saw nothing of the exchange. One that cannot run is left out.
+    fn admit_all(&mut self) {
+        for stage in 0..self.seats.len() {
+            if self.seats[stage].state == SeatState::Unseen {
+                let _ = self.admit(stage);
+            }
+        }
+    }
+
     fn log_to_filters(&self) {
         for (stage, context) in self.live_seats() {
-            let link = &self.chain[stage];
+            let limit = self.chain[stage].filter.limits.call;
             // The slot has dealt with a failure; the client has its response already.
-            let _ = link
-                .slot
-                .deliver(&Event::Log { context }, link.filter.limits.call);
+            let _ = self.slot(stage).deliver(&Event::Log { context }, limit);
         }
-        for link in self.worker.plugins.logs[self.listener].iter() {
-            link.slot.log(link.root, &self.stream);
-        }
+        self.worker.log_to_plugins(self.listener, &self.stream);
     }
 
     fn end_contexts(&mut self) {
         for (stage, context) in self.live_seats() {
-            self.chain[stage].slot.end_stream(context);
+            self.slot(stage).end_stream(context);
         }
     }
 
     fn enter_ledger(&self) {
-        let ledger = &self.worker.seat.ledger;
-        let listener = &self.connection.seat.listener;
+        let status = match self.reply {
+            Reply::Awaited => 0,
+            Reply::Streaming | Reply::Complete => self.stream.borrow().facts.status,
+        };
+        self.worker
+            .enter_ledger(&self.stream.borrow(), (&self.seats, &self.chain), status);
+    }
+}
+
+impl Worker {
+    /// Lets the access-log plugins of a listener see an exchange or a TCP connection.
+    pub(crate) fn log_to_plugins(&self, listener: usize, stream: &StreamRef) {
+        for link in self.plugins.logs[listener].iter() {
+            link.slot.log(link.root, stream);
+        }
+    }
+
+    /// Writes the line of an exchange or of a TCP connection into the access log.
+    pub(crate) fn enter_ledger(
+        &self,
+        stream: &Stream,
+        (seats, chain): (&[FilterSeat], &Chain),
+        status: u16,
+    ) {
+        let ledger = &self.seat.ledger;
+        let facts = &stream.facts;
+        let listener = &facts.connection.seat.listener;
         if !ledger.is_on() || listener.access_log == AccessLog::Off {
             return;
         }
-        let stream = self.stream.borrow();
-        let facts = &stream.facts;
         let headers = &stream.request.headers;
         let field = |name: &[u8]| {
             headers
@@ -84,10 +116,9 @@ impl Exchange {
                 .map_or(&b""[..], FieldValue::as_bytes)
         };
         let pseudo = |name| headers.pseudo(name).map_or(&b""[..], FieldValue::as_bytes);
-        let failed: Vec<&str> = self
-            .seats
+        let failed: Vec<&str> = seats
             .iter()
-            .zip(self.chain.iter())
+            .zip(chain.iter())
             .filter(|(seat, _)| seat.state == SeatState::Bypassed)
             .map(|(_, link)| &*link.filter.name)
             .collect();
@@ -97,6 +128,11 @@ impl Exchange {
             .iter()
             .map(|property| (text(&property.path), property.value.to_vec()))
             .collect();
+        let tags: Vec<(String, Vec<u8>)> = stream
+            .tags
+            .iter()
+            .map(|(name, value)| (text(name), value.to_vec()))
+            .collect();
         ledger.enter(&AccessRecord {
             time: facts.started_wall,
             listener: &listener.name,
@@ -105,11 +141,7 @@ impl Exchange {
             path: pseudo(Pseudo::Path),
             host: pseudo(Pseudo::Authority),
             protocol: facts.protocol,
-            status: if self.reply == Reply::Awaited {
-                0
-            } else {
-                facts.status
-            },
+            status,
             details: facts.details.as_deref(),
             flags: facts.flags.text,
             bytes_in: facts.request_bytes,
@@ -121,10 +153,11 @@ impl Exchange {
             upstream: facts.upstream,
             attempts: facts.attempts,
             request_id: field(b"x-request-id"),
-            client: self.connection.peer,
+            client: facts.connection.peer,
             user_agent: field(b"user-agent"),
             failed_filters: &failed,
             properties: &properties,
+            tags: &tags,
         });
     }
 }

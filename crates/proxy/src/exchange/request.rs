@@ -14,7 +14,7 @@ use super::begin::data_of;
 use super::echo::ECHO_BODY_BYTES;
 use super::upstream::Upstream;
 use super::{Exchange, Reply};
-use crate::dispatch::{Attempts, dispatch};
+use crate::dispatch::{Attempts, OverrideHost, dispatch};
 use crate::flow::Frame;
 use crate::listen::Reset;
 use crate::message::{FieldValue, HeaderList, Pseudo, Side};
@@ -64,9 +64,13 @@ impl Exchange {
 
     fn forward_to(&mut self, forward: &Forward, end: bool) -> Result<(), Reset> {
         let head = self.upstream_head(end);
-        let request = match head {
+        let mut request = match head {
             Ok(request) => request,
-            Err(details) => return self.fault(503, &details, ("", "")),
+            Err(text) => {
+                let words = text.replace(' ', "_");
+                let details = format!("filter_removed_required_request_headers{{{words}}}");
+                return self.fault(503, &details, ("", &text));
+            }
         };
         let Some(cluster) = self
             .worker
@@ -77,6 +81,9 @@ impl Exchange {
         else {
             return self.fault(503, "cluster_not_found", ("NC", ""));
         };
+        if let Some(host) = self.stream.borrow().facts.override_host {
+            request.extensions_mut().insert(OverrideHost(host));
+        }
         let body = if end {
             BodySender::empty()
         } else {
@@ -96,26 +103,29 @@ impl Exchange {
         Ok(())
     }
 
-    /// The head as the upstream gets it.
+    /// The head as the upstream gets it, or what is wrong with it in Envoy's words.
     fn upstream_head(&self, end: bool) -> Result<Request<()>, String> {
         let stream = self.stream.borrow();
         let list = &stream.request.headers;
-        let missing = |what: &str| format!("filter_removed_required_request_headers{{{what}}}");
+        let missing = |name: &str| format!("missing required header: {name}");
+        let invalid = |name: &str| format!("invalid header value for: {name}");
         let pseudo = |which| list.pseudo(which).map(FieldValue::as_bytes);
-        let method =
-            pseudo(Pseudo::Method).ok_or_else(|| missing("missing_required_header:_:method"))?;
-        let path = pseudo(Pseudo::Path).ok_or_else(|| missing("missing_required_header:_:path"))?;
-        let method = Method::from_bytes(method).map_err(|_| missing("invalid_:method"))?;
-        let uri = Uri::try_from(path).map_err(|_| missing("invalid_:path"))?;
+        let method = pseudo(Pseudo::Method).ok_or_else(|| missing(":method"))?;
+        let path = pseudo(Pseudo::Path).ok_or_else(|| missing(":path"))?;
+        let method = Method::from_bytes(method).map_err(|_| invalid(":method"))?;
+        if method == Method::CONNECT {
+            // No request that came as one gets here: a filter has made it one, which some upstreams
+            // would take for the beginning of a tunnel.
+            return Err(missing(":protocol"));
+        }
+        let uri = Uri::try_from(path).map_err(|_| invalid(":path"))?;
         let mut fields = HeaderMap::with_capacity(list.len() + 2);
         match list.pseudo(Pseudo::Authority) {
             Some(FieldValue::Valid(host)) => drop(fields.insert(header::HOST, host.clone())),
-            Some(FieldValue::Raw(_)) => return Err(missing("invalid_:authority")),
+            Some(FieldValue::Raw(_)) => return Err(invalid(":authority")),
             None => {}
         }
-        let mut fields = list
-            .to_map(fields)
-            .map_err(|error| missing(&error.to_string()))?;
+        let mut fields = list.to_map(fields).map_err(|error| error.text())?;
         let may_have_body = !matches!(
             method,
             Method::GET | Method::HEAD | Method::DELETE | Method::TRACE
@@ -269,13 +279,12 @@ impl Exchange {
             body.abort();
         }
         tracing::debug!(%error, "the client's body broke off");
-        if self.reply != Reply::Awaited {
+        if self.reply != Reply::Awaited || !is_malformed(error) {
             let facts = &mut self.stream.borrow_mut().facts;
             facts.flags = Flags::of("DC");
             facts.details = Some("downstream_remote_disconnect".to_owned());
             return Err(Reset("the client's body broke off"));
         }
-        self.response_has_begun = true;
         self.fault(400, "http1.codec_error", ("DPE", "Bad Request"))
     }
 }
@@ -289,4 +298,17 @@ fn length_of(request: &Request<()>) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
+}
+
+/// Whether the client sent something wrong, and did not just go away.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(inner) = inner.downcast_ref::<std::io::Error>() {
+            use std::io::ErrorKind::{InvalidData, InvalidInput};
+            return matches!(inner.kind(), InvalidData | InvalidInput);
+        }
+        cause = inner.source();
+    }
+    true
 }

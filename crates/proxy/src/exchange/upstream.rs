@@ -14,7 +14,7 @@ use crate::flow::Frame;
 use crate::listen::Reset;
 use crate::message::{FieldValue, HeaderList, HeaderName, Message, Pseudo, Side};
 use crate::stream::{Flags, LocalAnswer};
-use crate::upstream::{BodySender, UpstreamBody};
+use crate::upstream::{BodySender, UpstreamBody, UpstreamError};
 
 type Dispatching = Pin<Box<dyn Future<Output = (Result<Answered, DispatchError>, Attempts)>>>;
 
@@ -190,19 +190,32 @@ impl Exchange {
     }
 
     /// The upstream broke off after its head.
-    fn answer_broke(&mut self, error: crate::upstream::UpstreamError) -> Result<(), Reset> {
+    fn answer_broke(&mut self, error: UpstreamError) -> Result<(), Reset> {
         tracing::debug!(%error, "the upstream's response broke off");
         self.upstream = Upstream::Answered;
-        let details = "upstream_reset_after_response_started{remote_reset}";
-        self.stream.borrow_mut().facts.flags = Flags::of("UC");
+        let (status, flags, details, text) = match error {
+            UpstreamError::Terminated | UpstreamError::Reset => (
+                503,
+                "UC",
+                "upstream_reset_after_response_started{remote_reset}",
+                "upstream connect error or disconnect/reset before headers",
+            ),
+            UpstreamError::Protocol => (
+                502,
+                "UPE",
+                "upstream_reset_after_response_started{protocol_error}",
+                "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+            ),
+        };
+        self.stream.borrow_mut().facts.flags = Flags::of(flags);
         if self.reply != Reply::Awaited {
             self.stream.borrow_mut().facts.details = Some(details.to_owned());
             return Err(Reset("the upstream's response broke off"));
         }
         self.answer_locally(LocalAnswer {
-            status: 503,
+            status,
             details: details.to_owned(),
-            body: Bytes::from_static(b"upstream connect error or disconnect/reset before headers"),
+            body: Bytes::from_static(text.as_bytes()),
             ..LocalAnswer::default()
         })
     }

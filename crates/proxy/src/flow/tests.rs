@@ -111,7 +111,7 @@ fn a_full_stop_hides_the_body_until_it_is_resumed() {
     check_resumed(&["H", "a", "b!"], &[StopAllAndWatermark], "H ab!", "H ab!");
     check_resumed(&["H!"], &[StopAllAndWatermark], "H!", "H!");
     check_resumed(&["H", "a", "T"], &[StopAllAndWatermark], "H a T", "H a T");
-    check_resumed(&["H", "!"], &[StopAllAndWatermark], "H", "H!");
+    check_resumed(&["H", "!"], &[StopAllAndWatermark], "H !", "H !");
 }
 
 #[test]
@@ -275,4 +275,56 @@ fn step(flow: &mut Flow, below: &mut impl FnMut(u64) -> u64, may_stop: bool) {
         let action = choices[usize::try_from(below(choices.len() as u64)).unwrap()];
         flow.apply(stage, part, action, false);
     }
+}
+
+/// One stage that drops the body and injects texts; what leaves.
+#[track_caller]
+fn check_injected(arrivals: &[&'static str], stop: Action, injected: &[&'static str], left: &str) {
+    let mut flow = Flow::new(1, 100);
+    for arrival in arrivals {
+        flow.arrive(frame(arrival));
+        while let Some((stage, part)) = flow.next() {
+            let action = match part {
+                Part::Headers { .. } => stop,
+                Part::Body { .. } => Drop,
+                Part::Trailers => StopIteration,
+            };
+            flow.apply(stage, part, action, false);
+        }
+    }
+    for text in injected {
+        if let Frame::Body { bytes, end } = frame(text) {
+            flow.inject(0, bytes, end);
+        }
+    }
+    flow.resume(0);
+    while let Some((stage, part)) = flow.next() {
+        flow.apply(stage, part, Continue, false);
+    }
+    let frames: Vec<_> = std::iter::from_fn(|| flow.pop())
+        .map(|frame| text(&frame))
+        .collect();
+    assert_eq!(frames.join(" "), left);
+}
+
+#[test]
+fn injected_bytes_take_the_place_of_dropped_ones() {
+    check_injected(&["H", "a", "b!"], Continue, &["x", "y!"], "H x y!");
+    check_injected(&["H", "a", "b!"], Continue, &["x"], "H x !");
+    check_injected(&["H", "a"], Continue, &["x"], "H x");
+}
+
+#[test]
+fn injecting_releases_headers() {
+    for stop in [StopIteration, StopAllAndWatermark] {
+        check_injected(&["H!"], stop, &["x!"], "H x!");
+        check_injected(&["H", "a!"], stop, &["x!"], "H x!");
+    }
+}
+
+#[test]
+fn nothing_follows_an_injected_end() {
+    check_injected(&["H", "a"], Continue, &["x!", "y!", "z"], "H x!");
+    check_injected(&["H", "a", "T"], StopIteration, &["x!"], "H x!");
+    check_injected(&["H!"], Continue, &["x!"], "H!");
 }

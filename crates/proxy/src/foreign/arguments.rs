@@ -59,6 +59,34 @@ pub struct SetFilterState {
     pub span: Span,
 }
 
+/// The argument of Higress's `inject_encoded_data_to_filter_chain`, with or without `_on_header`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InjectData {
+    /// Bytes for the response.
+    pub body: Bytes,
+    /// Whether they are the last.
+    pub end: bool,
+}
+
+impl InjectData {
+    /// Reads the argument.
+    ///
+    /// # Errors
+    /// [`ForeignStatus::BadArgument`] for what is no such message.
+    pub fn decode(argument: &[u8]) -> Result<Self, ForeignStatus> {
+        let mut inject = Self::default();
+        for field in Fields::of(argument) {
+            match field? {
+                (1, Field::Bytes(body)) => inject.body = Bytes::copy_from_slice(body),
+                (2, Field::Varint(end)) => inject.end = end != 0,
+                // As every protobuf reader: fields of a newer schema are skipped.
+                _ => {}
+            }
+        }
+        Ok(inject)
+    }
+}
+
 impl DeclareProperty {
     /// Reads the argument.
     ///

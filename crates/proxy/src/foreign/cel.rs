@@ -1,9 +1,8 @@
 //! The Common Expression Language, as far as Envoy lets plugins use it.
 //!
-//! Envoy evaluates conditions of plugins without comprehensions (`all`, `exists`, `map`, …) and
-//! without joining strings or lists, so that no text is a program; so do we, and what
-//! is left is small enough to be read here whole. Invariants: compiling and evaluating never
-//! panic, recurse no deeper than the limits, and take time that text and attributes bound.
+//! Envoy evaluates conditions of plugins with the standard functions and macros of the language
+//! (measured with 1.40), without its extensions. Invariants: compiling and evaluating never panic,
+//! recurse no deeper than the limits, and cost no more than [`limits::EXPRESSION_WORK_MAX`].
 
 mod evaluate;
 mod function;
@@ -12,7 +11,10 @@ mod parse;
 mod time;
 mod token;
 
+use std::cell::Cell;
+
 use bytes::Bytes;
+use evaluate::Scope;
 use function::Function;
 use operator::Operator;
 use regex::bytes::Regex;
@@ -58,6 +60,8 @@ pub(super) enum EvaluateError {
     DivisionByZero,
     #[error("not a regular expression, or one too large")]
     Pattern,
+    #[error("the expression costs more than is allowed")]
+    TooMuch,
 }
 
 #[derive(Debug)]
@@ -78,8 +82,45 @@ enum Expression {
     List(Vec<Expression>),
     Map(Vec<(Expression, Expression)>),
     Call(Function, Vec<Expression>),
+    Each(Box<Each>),
     /// With a constant pattern, compiled once.
     Matches(Box<Expression>, Regex),
+}
+
+/// A macro over a range.
+#[derive(Debug)]
+struct Each {
+    kind: Macro,
+    range: Expression,
+    /// What each element is called in condition and body.
+    name: Bytes,
+    /// Of `map` with three arguments: which elements.
+    condition: Option<Expression>,
+    body: Expression,
+}
+
+/// The macros that look at every element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Macro {
+    All,
+    Exists,
+    ExistsOne,
+    Filter,
+    Map,
+}
+
+impl Macro {
+    /// By name and number of arguments behind the range.
+    fn named(name: &str, arguments: usize) -> Option<Self> {
+        Some(match (name, arguments) {
+            ("all", 2) => Self::All,
+            ("exists", 2) => Self::Exists,
+            ("exists_one", 2) => Self::ExistsOne,
+            ("filter", 2) => Self::Filter,
+            ("map", 2 | 3) => Self::Map,
+            _ => return None,
+        })
+    }
 }
 
 impl Program {
@@ -93,7 +134,8 @@ impl Program {
 
     /// The value over some attributes.
     pub(super) fn evaluate(&self, lookup: &Lookup<'_>) -> Result<Value, EvaluateError> {
-        evaluate::evaluate(&self.0, lookup)
+        let work_left = Cell::new(limits::EXPRESSION_WORK_MAX);
+        evaluate::evaluate(&self.0, &Scope::new(lookup, &work_left))
     }
 }
 

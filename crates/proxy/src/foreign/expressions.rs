@@ -70,7 +70,8 @@ impl Expressions {
                 | EvaluateError::NoOverload
                 | EvaluateError::Range
                 | EvaluateError::DivisionByZero
-                | EvaluateError::Pattern => ForeignStatus::InternalFailure,
+                | EvaluateError::Pattern
+                | EvaluateError::TooMuch => ForeignStatus::InternalFailure,
             }
         })?;
         Ok(value.serialize()?)
@@ -122,8 +123,10 @@ mod tests {
         check("request.path == \"/x\"", Ok(&[1]));
         check("request.path", Ok(b"/x"));
         check("1 + 1", Ok(&2_i64.to_le_bytes()));
-        check("request.nosuch == ''", Err(ForeignStatus::InternalFailure));
-        check("nosuch", Err(ForeignStatus::InternalFailure));
+        for text in ["request.nosuch == ''", "nosuch", "1 / 0"] {
+            check(text, Err(ForeignStatus::InternalFailure));
+        }
+        check("'a' + 1", Err(ForeignStatus::InternalFailure));
         check("request", Err(ForeignStatus::SerializationFailure));
         check("nothing", Err(ForeignStatus::SerializationFailure));
         check("[null]", Err(ForeignStatus::SerializationFailure));
@@ -150,8 +153,8 @@ mod tests {
             &b"\xFF"[..],
             b"",
             b"1 +",
-            b"[1].all(x, x > 0)",
-            b"string(1)",
+            b"'A'.lowerAscii()",
+            b"[1].all(x)",
         ] {
             assert_eq!(
                 expressions.create(bad),

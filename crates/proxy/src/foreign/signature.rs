@@ -14,15 +14,18 @@ use hash::Hash;
 use key::{PrivateKey, PublicKey};
 
 /// Verifies a signature. The argument is `{1: hash_function, 2: public_key (DER), 3: signature,
-/// 4: text, 5: public_key_pem}`, the result `{1: result, 2: error}`; a wrong signature is a result.
+/// 4: text, 5: public_key_pem}`, the result `{1: result, 2: error}`; a wrong signature is a result, and
+/// so is a key that cannot be used.
 ///
 /// # Errors
-/// [`ForeignStatus::BadArgument`] for a message that cannot be read, for a bad key, and unless
-/// exactly one key is given.
+/// [`ForeignStatus::BadArgument`] for a message that cannot be read, and unless exactly one key is
+/// given.
 pub fn verify_signature(argument: &[u8]) -> Result<Bytes, ForeignStatus> {
     let request = Request::decode(argument, &VERIFY)?;
     let der = key::der(request.key_der, request.key_pem, &["PUBLIC KEY"])?;
-    let key = PublicKey::from_der(&der.bytes).ok_or(ForeignStatus::BadArgument)?;
+    let Some(key) = der.and_then(|der| PublicKey::from_der(&der.bytes)) else {
+        return Ok(refusal(2, "the public key cannot be used"));
+    };
     let Some(hash) = Hash::named(request.hash_function) else {
         return Ok(refusal(2, &unknown_hash(request.hash_function)));
     };
@@ -33,16 +36,19 @@ pub fn verify_signature(argument: &[u8]) -> Result<Bytes, ForeignStatus> {
 }
 
 /// Makes a signature. The argument is `{1: hash_function, 2: private_key (DER), 3: text,
-/// 4: private_key_pem}`, the result `{1: result, 2: signature, 3: error}`.
+/// 4: private_key_pem}`, the result `{1: result, 2: signature, 3: error}`, also for a key that cannot
+/// be used.
 ///
 /// # Errors
-/// [`ForeignStatus::BadArgument`] for a message that cannot be read, for a bad key, and unless
-/// exactly one key is given.
+/// [`ForeignStatus::BadArgument`] for a message that cannot be read, and unless exactly one key is
+/// given.
 pub fn sign(argument: &[u8]) -> Result<Bytes, ForeignStatus> {
     let request = Request::decode(argument, &SIGN)?;
     let forms = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
     let der = key::der(request.key_der, request.key_pem, &forms)?;
-    let key = PrivateKey::from_der(&der).ok_or(ForeignStatus::BadArgument)?;
+    let Some(key) = der.and_then(|der| PrivateKey::from_der(&der)) else {
+        return Ok(refusal(3, "the private key cannot be used"));
+    };
     let Some(hash) = Hash::named(request.hash_function) else {
         return Ok(refusal(3, &unknown_hash(request.hash_function)));
     };

@@ -34,6 +34,7 @@ fn record() -> AccessRecord<'static> {
         user_agent: b"curl",
         failed_filters: &[],
         properties: &[],
+        tags: &[],
     }
 }
 

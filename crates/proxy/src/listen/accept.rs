@@ -89,8 +89,15 @@ impl<S: Serve> Door<S> {
         let fleet = Rc::clone(&self.fleet);
         let connection = Connection::new(peer, local, seat, fleet, Arc::clone(&self.counters));
         let handler = Rc::clone(&self.handler);
-        let served = connection::run(stream, Rc::new(connection), handler);
-        tokio::task::spawn_local(served);
+        let connection = Rc::new(connection);
+        match self.seat.listener.tcp {
+            None => drop(tokio::task::spawn_local(connection::run(
+                stream, connection, handler,
+            ))),
+            Some(_) => drop(tokio::task::spawn_local(connection::carry(
+                stream, connection, handler,
+            ))),
+        }
     }
 }
 

@@ -54,6 +54,12 @@ pub(crate) async fn run<S: Serve>(
     }
 }
 
+/// Carries a TCP connection until it is closed.
+pub(crate) async fn carry<S: Serve>(stream: TcpStream, connection: Rc<Connection>, handler: Rc<S>) {
+    let _membership = connection.fleet.enter(&connection);
+    handler.carry(&connection, stream).await;
+}
+
 enum Parked {
     Readable,
     Over,
@@ -127,7 +133,7 @@ async fn awake<S: Serve>(stream: TcpStream, connection: &Rc<Connection>, handler
     .await;
     let stream = codec.into_parts().io.stream;
     match event {
-        Event::Ended(outcome) => ended(stream, connection, &**handler, &outcome),
+        Event::Ended(outcome) => ended(stream, connection, handler, &outcome),
         Event::Idle(since) => Awake::Idle { stream, since },
         Event::HeadTimeout => {
             handler.refused(connection, Refusal::HeadTimeout);
@@ -160,8 +166,8 @@ fn codec(connection: &Connection) -> http1::Builder {
 
 fn ended<S: Serve>(
     stream: TcpStream,
-    connection: &Connection,
-    handler: &S,
+    connection: &Rc<Connection>,
+    handler: &Rc<S>,
     outcome: &hyper::Result<()>,
 ) -> Awake {
     if let Err(error) = outcome
@@ -245,6 +251,12 @@ impl Connection {
     fn must_drain(&self) -> bool {
         let is_in_head = || matches!(self.phase(), Phase::Head { .. });
         self.fleet.order() == Order::Drain && !is_in_head()
+    }
+
+    /// Whether the connection must be closed now; if not, the task is woken when it must.
+    pub(crate) fn is_cut(&self, cx: &Context<'_>) -> bool {
+        self.register(cx);
+        self.fleet.order() == Order::Cut
     }
 
     fn register(&self, cx: &Context<'_>) {

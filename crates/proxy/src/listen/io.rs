@@ -22,10 +22,7 @@ impl Io {
     fn wrote(&self, outcome: &Poll<io::Result<usize>>) {
         self.connection.write_blocked.set(outcome.is_pending());
         if let Poll::Ready(Ok(count)) = outcome {
-            let count = *count as u64;
-            self.connection.counters.bytes_out.add(count);
-            let total = &self.connection.bytes_out;
-            total.set(total.get() + count);
+            self.connection.sent(*count);
         }
     }
 }
@@ -57,9 +54,7 @@ impl Read for Io {
         if count == 0 {
             self.connection.client_finished.set(true);
         }
-        self.connection.counters.bytes_in.add(count as u64);
-        let total = &self.connection.bytes_in;
-        total.set(total.get() + count as u64);
+        self.connection.received(count);
         Poll::Ready(Ok(()))
     }
 }

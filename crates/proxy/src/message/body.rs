@@ -1,6 +1,7 @@
 //! Body bytes that a filter holds or looks at.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 
 use bytes::{Bytes, BytesMut};
 
@@ -92,7 +93,16 @@ impl BodyBuffer {
         Ok(())
     }
 
-    fn drop_front(&mut self, mut count: usize) {
+    /// Makes slices of the first pieces, as many as there is room for, and says of how many.
+    pub(crate) fn slices<'b>(&'b self, room: &mut [IoSlice<'b>]) -> usize {
+        let pairs = room.iter_mut().zip(&self.pieces);
+        pairs
+            .map(|(slot, piece)| *slot = IoSlice::new(piece))
+            .count()
+    }
+
+    /// Takes bytes off the front.
+    pub(crate) fn drop_front(&mut self, mut count: usize) {
         while count > 0
             && let Some(mut piece) = self.pieces.pop_front()
         {

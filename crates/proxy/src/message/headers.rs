@@ -88,6 +88,16 @@ pub(crate) struct InvalidHeader {
     part: &'static str,
 }
 
+impl InvalidHeader {
+    /// As Envoy says it.
+    pub(crate) fn words(&self) -> String {
+        match self.part {
+            "name" => format!("invalid header name: {}", self.name),
+            _ => format!("invalid header value for: {}", self.name),
+        }
+    }
+}
+
 /// A header value: bytes that HTTP allows, checked once, or bytes that it forbids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FieldValue {
@@ -223,15 +233,9 @@ impl HeaderList {
         self.insert(name, value);
     }
 
-    /// Removes every entry of the name and puts one at the end; an inline header keeps its slot.
+    /// Removes every entry of the name and puts one at the end, or behind the last pseudo-header.
     pub(crate) fn replace(&mut self, name: &[u8], value: FieldValue, side: Side) {
         let name = HeaderName::parse(name, side);
-        if inline::is_inline(&name, side)
-            && let Some((_, present)) = self.entries.iter_mut().find(|(known, _)| *known == name)
-        {
-            *present = value;
-            return;
-        }
         self.entries.retain(|(known, _)| *known != name);
         self.insert(name, value);
     }
@@ -288,6 +292,8 @@ impl HeaderList {
                 HeaderName::Pseudo(_) => continue,
                 HeaderName::Field(name) if is_hop_by_hop(name) => continue,
                 HeaderName::Field(name) => name,
+                // As Envoy, pseudo-headers that HTTP/1 does not know stay behind.
+                HeaderName::Raw(name) if name.first() == Some(&b':') => continue,
                 HeaderName::Raw(name) => return Err(invalid(name, "name")),
             };
             match value {
@@ -331,6 +337,16 @@ pub(crate) fn is_hop_by_hop(name: &http::HeaderName) -> bool {
     use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
     [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(name)
         || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+impl InvalidHeader {
+    /// In Envoy's words.
+    pub(crate) fn text(&self) -> String {
+        match self.part {
+            "value" => format!("invalid header value for: {}", self.name),
+            _ => format!("invalid header name: {}", self.name),
+        }
+    }
 }
 
 fn invalid(name: &[u8], part: &'static str) -> InvalidHeader {
@@ -390,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn replacing_moves_to_the_end_except_for_inline_headers() {
+    fn replacing_moves_to_the_end() {
         let mut headers = list(&[(":path", "/a"), ("x-a", "1"), ("x-b", "1"), ("x-a", "2")]);
         headers.replace(b"x-a", value("3"), Side::Request);
         headers.replace(b":path", value("/c"), Side::Request);

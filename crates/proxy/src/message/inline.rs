@@ -48,7 +48,7 @@ fn is_inline_in_both(name: &Field) -> bool {
     .contains(name)
         || matches!(
             name.as_str(),
-            "keep-alive" | "proxy-connection" | "proxy-status" | "x-request-id" | "grpc-message"
+            "keep-alive" | "proxy-connection" | "proxy-status" | "x-request-id"
         )
 }
 
@@ -108,6 +108,6 @@ fn is_inline_in_responses(name: &Field) -> bool {
     .contains(name)
         || matches!(
             name.as_str(),
-            "grpc-status" | "access-control-allow-private-network"
+            "grpc-status" | "grpc-message" | "access-control-allow-private-network"
         )
 }

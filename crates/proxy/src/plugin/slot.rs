@@ -1,16 +1,20 @@
 //! The place of one VM: delivering events to it, and replacing it when it fails.
 
+mod grpc;
+
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use weir_guest::door::ContextId;
 use weir_guest::{Event, Failure, Host, Program, Vm};
 use weir_maps::Space;
 use weir_model::{Filter, OnFailure};
 
+use super::rebuild::Rebuild;
 use super::stats::{FilterStats, Replacement};
 use super::{PluginError, RootSpec};
 use crate::gateway::Shared;
@@ -42,6 +46,7 @@ pub(crate) struct Slot {
     stats: Arc<FilterStats>,
     /// Keeps shared data and queues while no VM runs: they outlive a failed one.
     _space: Arc<Space>,
+    rebuild: Rebuild,
     this: Weak<Slot>,
 }
 
@@ -97,8 +102,23 @@ impl Slot {
             last_failure: Cell::new(None),
             stats,
             _space: space,
+            rebuild: Rebuild::default(),
             this: this.clone(),
         }))
+    }
+
+    /// A slot for the same plugin, with a VM of its own, in a life that no other slot had.
+    pub(super) fn successor(&self) -> Result<Rc<Self>, PluginError> {
+        let (filter, specs) = (Arc::clone(&self.filter), self.specs.clone());
+        let slot = Self::new(self.index, filter, specs, (&self.shared, &self.host))?;
+        slot.life.set(self.life.get() + 1);
+        slot.rebuild.begin();
+        slot.start()?;
+        Ok(slot)
+    }
+
+    pub(super) fn rebuild(&self) -> &Rebuild {
+        &self.rebuild
     }
 
     pub(crate) fn index(&self) -> usize {
@@ -182,6 +202,19 @@ impl Slot {
         // A failure has become an order already, and has ended this life.
         let _ = self.deliver(&event, self.filter.limits.call);
         Admission::Context { id, life }
+    }
+
+    pub(super) fn is_in_use(&self) -> bool {
+        let streams = self.with_guest(|guest| guest.vm.world().streams().len());
+        streams.is_some_and(|streams| streams > 0)
+    }
+
+    /// Ends the VM for good, without a failure.
+    pub(super) fn end_vm(&self) {
+        if self.vm.borrow_mut().take().is_some() {
+            self.note_memory(0);
+            self.stats.ended();
+        }
     }
 
     fn with_guest<T>(&self, with: impl FnOnce(&mut Guest) -> T) -> Option<T> {
@@ -273,16 +306,22 @@ impl Slot {
     /// Ends a stream context: done, then delete.
     pub(crate) fn end_stream(&self, context: ContextId) {
         let limit = self.filter.limits.call;
-        for event in [Event::Done { context }, Event::Delete { context }] {
-            if self.deliver(&event, limit).is_err() {
-                return;
-            }
+        if self.deliver(&Event::Done { context }, limit).is_ok() {
+            self.delete_stream(context);
         }
-        self.with_guest(|guest| guest.vm.world().remove_stream(context));
+    }
+
+    /// Deletes a stream context that has been told to end.
+    pub(crate) fn delete_stream(&self, context: ContextId) {
+        let limit = self.filter.limits.call;
+        if self.deliver(&Event::Delete { context }, limit).is_ok() {
+            self.with_guest(|guest| guest.vm.world().remove_stream(context));
+        }
+        self.end_if_retired();
     }
 
     /// Lets an access-log plugin see a stream that is complete.
-    pub(crate) fn log(&self, root: usize, stream: &StreamRef) {
+    pub(super) fn log_here(&self, root: usize, stream: &StreamRef) {
         if self.vm.borrow().is_none() && !self.try_replace() {
             return;
         }
@@ -338,14 +377,26 @@ impl Slot {
         }
     }
 
+    /// A Redis command of this root was answered; `None`: the connection failed.
+    pub(crate) fn redis_ended(&self, root: ContextId, token: u32, reply: Option<Bytes>) {
+        let event = self.with_guest(|guest| guest.vm.world().show_redis(root, token, reply));
+        let Some(event) = event.flatten() else {
+            return;
+        };
+        let outcome = self.deliver(&event, self.filter.limits.call);
+        if outcome.is_ok() {
+            self.with_guest(|guest| guest.vm.world().hide_redis(root));
+        }
+    }
+
     /// Whether a root has been told to end and has not yet.
-    pub(crate) fn is_ending(&self) -> bool {
+    pub(super) fn has_ending_root(&self) -> bool {
         let ending = self.with_guest(|guest| guest.vm.world().has_ending_root());
         ending.unwrap_or_default()
     }
 
     /// The worker drains: every root is told; those that need more time say `proxy_done` later.
-    pub(crate) fn drain(&self) {
+    pub(super) fn drain_here(&self) {
         let roots = self
             .with_guest(|guest| guest.vm.world().root_ids())
             .unwrap_or_default();
@@ -369,6 +420,7 @@ impl Slot {
         let outcome = self.deliver(&Event::Delete { context }, self.filter.limits.call);
         if outcome.is_ok() {
             self.with_guest(|guest| guest.vm.world().roots.remove(&context));
+            self.end_if_retired();
         }
     }
 }

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::cluster::Lease;
 use super::outflow::BodySender;
+use super::session::h2_error;
 
 /// The body of an upstream's response. It holds the connection: read to its end it gives it back,
 /// dropped before, it closes it.
@@ -24,11 +25,14 @@ pub(crate) struct UpstreamBody {
 /// Why a response body ended too early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UpstreamError {
-    /// The connection ended first.
-    #[error("the upstream closed the connection before the end of the response")]
+    /// The connection broke.
+    #[error("the connection to the upstream broke before the end of the response")]
     Terminated,
-    /// The framing was wrong.
-    #[error("the upstream sent a malformed response body")]
+    /// HTTP/2: the upstream reset the response.
+    #[error("the upstream reset its response")]
+    Reset,
+    /// The framing was wrong, or the upstream ended before its body did.
+    #[error("the upstream sent a malformed or incomplete response body")]
     Protocol,
 }
 
@@ -60,10 +64,12 @@ impl UpstreamBody {
             lease.place.cluster.failed(&lease.place.host);
         }
         tracing::debug!(%error, "response body failed");
-        if is_malformed(error) {
-            UpstreamError::Protocol
-        } else {
-            UpstreamError::Terminated
+        match h2_error(error) {
+            Some(error) if error.is_reset() && error.is_remote() => UpstreamError::Reset,
+            Some(error) if error.is_io() || error.is_remote() => UpstreamError::Terminated,
+            Some(_) => UpstreamError::Protocol,
+            None if is_malformed(error) => UpstreamError::Protocol,
+            None => UpstreamError::Terminated,
         }
     }
 }
@@ -100,14 +106,16 @@ impl Body for UpstreamBody {
     }
 }
 
-/// Whether the cause is what the upstream sent, not that it stopped sending.
+/// Whether the cause is what the upstream sent or that it ended too early, not a broken connection.
 fn is_malformed(error: &hyper::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return matches!(
                 error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::UnexpectedEof
             );
         }
         cause = error.source();

@@ -8,16 +8,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use weir_model::EndpointHost;
-use weir_model::limits::UPSTREAM_PENDING_MAX;
+use weir_model::limits::{H2_STREAMS_MAX, UPSTREAM_PENDING_MAX};
+use weir_model::{EndpointHost, Protocol};
 
 use super::balance::{Balancer, Chance};
-use super::connection::{ConnectError, Connection};
+use super::carrier::Carrier;
+use super::connection::ConnectError;
 use super::host::Host;
 use super::names::Resolver;
+use super::session::Seat;
 
 /// A group of endpoints as one worker sees it.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct Cluster {
     slots: Semaphore,
     slots_max: usize,
     waiting: Cell<usize>,
+    /// A plugin made a gRPC call to it, though it speaks HTTP/1.1, and the log says so.
+    is_doubted: Cell<bool>,
     is_warm: Cell<bool>,
     warmed: Notify,
     tasks: RefCell<Vec<AbortHandle>>,
@@ -50,10 +55,11 @@ pub(crate) enum Checkout {
     Connect(ConnectError),
 }
 
-/// The right to use one connection for one request. Dropping it closes the connection.
+/// The right to use a connection for one request. Dropping it closes the connection, or resets the
+/// request on a shared one.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) connection: Connection,
+    pub(crate) carrier: Carrier,
     /// Declared last: the connection is gone before its place is free.
     pub(crate) place: Place,
 }
@@ -69,7 +75,12 @@ impl Cluster {
     /// Starts with the fixed addresses, and looks the names up in the background. Must be called
     /// inside a `LocalSet`.
     pub(crate) fn start(model: weir_model::Cluster, resolver: &Arc<Resolver>) -> Rc<Self> {
-        let slots_max = model.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        let requests = match model.protocol {
+            Protocol::Http1 => 1,
+            Protocol::Http2 => H2_STREAMS_MAX,
+        };
+        let slots_max = model.max_connections.saturating_mul(requests);
+        let slots_max = slots_max.clamp(1, Semaphore::MAX_PERMITS);
         let names = upkeep::names(&model.endpoints);
         let cluster = Rc::new(Self {
             hosts: RefCell::new(Rc::new([])),
@@ -78,6 +89,7 @@ impl Cluster {
             slots: Semaphore::new(slots_max),
             slots_max,
             waiting: Cell::new(0),
+            is_doubted: Cell::new(false),
             is_warm: Cell::new(names.is_empty()),
             warmed: Notify::new(),
             tasks: RefCell::default(),
@@ -102,6 +114,18 @@ impl Cluster {
     /// Whether a request would find an endpoint. Names that were not looked up yet count.
     pub(crate) fn has_endpoint(&self) -> bool {
         !self.is_warm.get() || !self.hosts.borrow().is_empty()
+    }
+
+    /// A plugin makes a gRPC call. As in Envoy it goes out whatever the cluster speaks; the log says
+    /// once what is probably missing.
+    pub(crate) fn expect_grpc(&self) {
+        if self.model.protocol == Protocol::Http1 && !self.is_doubted.replace(true) {
+            tracing::warn!(
+                cluster = %self.model.name,
+                "a plugin makes gRPC calls to a cluster that speaks HTTP/1.1; gRPC servers need \
+                 `protocol: http2`"
+            );
+        }
     }
 
     /// Waits until every name was looked up once.
@@ -144,6 +168,15 @@ impl Cluster {
     /// Picks a host, preferably none of `tried`, with the right to use a connection to it. Waits
     /// for that right while all connections are in use.
     pub(crate) async fn admit(self: &Rc<Self>, tried: &[SocketAddr]) -> Result<Place, Checkout> {
+        self.admit_to(None, tried).await
+    }
+
+    /// As [`Self::admit`], to the host with this address as long as the cluster has it in service.
+    pub(crate) async fn admit_to(
+        self: &Rc<Self>,
+        wanted: Option<SocketAddr>,
+        tried: &[SocketAddr],
+    ) -> Result<Place, Checkout> {
         if !self.is_warm.get() {
             let limit = self.model.connect_timeout;
             let _late = tokio::time::timeout(limit, self.warmed()).await;
@@ -155,7 +188,8 @@ impl Cluster {
             Ok(permit) => permit.forget(),
             Err(_all_taken) => self.wait_for_slot().await?,
         }
-        let Some(host) = self.pick(tried) else {
+        let wanted = wanted.and_then(|address| self.in_service(address));
+        let Some(host) = wanted.or_else(|| self.pick(tried)) else {
             self.slots.add_permits(1);
             return Err(Checkout::NoHost);
         };
@@ -219,6 +253,13 @@ impl Cluster {
         Ok(())
     }
 
+    fn in_service(&self, address: SocketAddr) -> Option<Rc<Host>> {
+        let hosts = self.hosts.borrow();
+        self.readmit(&hosts);
+        let mut fits = hosts.iter().filter(|host| host.has(address));
+        fits.find(|host| !host.is_ejected()).map(Rc::clone)
+    }
+
     fn pick(&self, tried: &[SocketAddr]) -> Option<Rc<Host>> {
         let hosts = self.hosts.borrow();
         if self.ejected.get() > 0 {
@@ -270,6 +311,28 @@ impl Cluster {
         }
     }
 
+    /// Whether one more shared connection may be opened; closes an idle one for it if it must.
+    fn has_room_for_session(&self) -> bool {
+        let hosts = self.hosts.borrow();
+        let open: usize = hosts.iter().map(|host| host.sessions.count()).sum();
+        open < self.model.max_connections || hosts.iter().any(|host| host.sessions.evict_idle())
+    }
+
+    /// A place on an open shared connection: to the preferred host, to another one, or where the
+    /// request has to wait for its turn.
+    fn any_seat(&self, preferred: &Rc<Host>) -> Option<(Rc<Host>, Seat)> {
+        let (hosts, keep) = (self.hosts.borrow(), self.model.idle_timeout);
+        let found = |host: &Rc<Host>, seat: Option<Seat>| Some((Rc::clone(host), seat?));
+        let mut free = hosts
+            .iter()
+            .map(|host| found(host, host.sessions.seat(keep)));
+        let mut full = std::iter::once(preferred)
+            .chain(hosts.iter())
+            .map(|host| found(host, host.sessions.seat_anyway()));
+        free.find_map(|seat| seat)
+            .or_else(|| full.find_map(|seat| seat))
+    }
+
     /// Takes over what the names stand for now; `answers` has an entry for each name.
     fn update(&self, answers: &[Option<Arc<[IpAddr]>>]) {
         let old = self.hosts();
@@ -319,24 +382,77 @@ impl Drop for Cluster {
 impl Place {
     /// A connection to the host, pooled or new.
     pub(crate) async fn connect(self, reuse: Reuse) -> Result<Lease, Checkout> {
+        match self.cluster.model.protocol {
+            Protocol::Http1 => self.connect_alone(reuse).await,
+            Protocol::Http2 => self.join(reuse).await,
+        }
+    }
+
+    async fn connect_alone(self, reuse: Reuse) -> Result<Lease, Checkout> {
         if reuse == Reuse::Allowed
             && let Some(connection) = self.host.take_idle(self.cluster.model.idle_timeout)
         {
-            return Ok(Lease {
-                connection,
-                place: self,
-            });
+            return Ok(self.lease(Carrier::Own(connection)));
         }
         self.cluster.make_room();
         let opened = self.host.open(self.cluster.model.connect_timeout).await;
-        let connection = opened.map_err(|error| {
-            self.cluster.failed(&self.host);
-            Checkout::Connect(error)
-        })?;
-        Ok(Lease {
-            connection,
+        let connection = opened.map_err(|error| self.blame(error))?;
+        Ok(self.lease(Carrier::Own(connection)))
+    }
+
+    /// A place on a shared connection. Where no further connection may be opened, that is one to
+    /// any host.
+    async fn join(mut self, reuse: Reuse) -> Result<Lease, Checkout> {
+        let cluster = Rc::clone(&self.cluster);
+        let keep = cluster.model.idle_timeout;
+        if reuse == Reuse::Allowed
+            && let Some(seat) = self.host.sessions.seat(keep)
+        {
+            return Ok(self.lease(Carrier::Shared(seat)));
+        }
+        if !cluster.has_room_for_session() {
+            if let Some((host, seat)) = cluster.any_seat(&self.host) {
+                self.move_to(host);
+                return Ok(self.lease(Carrier::Shared(seat)));
+            }
+            let hosts = cluster.hosts();
+            if let Some(host) = hosts.iter().find(|host| host.sessions.is_opening()) {
+                self.move_to(Rc::clone(host));
+            }
+        }
+        let (host, limit) = (Rc::clone(&self.host), cluster.model.connect_timeout);
+        let open = || Rc::clone(&host).open_session(limit);
+        let joined = self.host.sessions.join(open).await;
+        let seat = joined.map_err(|error| self.blame(error))?;
+        Ok(self.lease(Carrier::Shared(seat)))
+    }
+
+    fn lease(self, carrier: Carrier) -> Lease {
+        Lease {
+            carrier,
             place: self,
-        })
+        }
+    }
+
+    fn blame(&self, error: ConnectError) -> Checkout {
+        self.cluster.failed(&self.host);
+        Checkout::Connect(error)
+    }
+
+    fn move_to(&mut self, host: Rc<Host>) {
+        self.host.leave();
+        host.enter();
+        self.host = host;
+    }
+
+    /// A bare connection to the host, for whatever is spoken on it.
+    pub(crate) async fn connect_bare(self) -> Result<(TcpStream, Self), Checkout> {
+        self.cluster.make_room();
+        let limit = self.cluster.model.connect_timeout;
+        let opened = self.host.open_alone(limit).await;
+        let stream = opened.map_err(|error| self.blame(error))?;
+        self.host.succeeded();
+        Ok((stream, self))
     }
 }
 
@@ -350,8 +466,11 @@ impl Drop for Place {
 impl Lease {
     /// Gives the connection back: its request was sent and its response read to the end.
     pub(crate) fn give_back(self) {
-        let Self { connection, place } = self;
-        place.host.put_idle(connection);
+        let Self { carrier, place } = self;
+        match carrier {
+            Carrier::Own(connection) => place.host.put_idle(connection),
+            Carrier::Shared(seat) => drop(seat),
+        }
     }
 }
 

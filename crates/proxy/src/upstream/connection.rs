@@ -30,22 +30,34 @@ pub(crate) struct Connection {
 }
 
 /// Why no connection came about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum ConnectError {
     TimedOut,
-    Failed(io::Error),
+    Failed(Rc<io::Error>),
+}
+
+impl ConnectError {
+    pub(super) fn of(error: io::Error) -> Self {
+        Self::Failed(Rc::new(error))
+    }
+}
+
+/// Opens a socket to an endpoint.
+pub(super) async fn connect(peer: SocketAddr, limit: Duration) -> Result<TcpStream, ConnectError> {
+    let stream = match tokio::time::timeout(limit, TcpStream::connect(peer)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(ConnectError::of(error)),
+        Err(_elapsed) => return Err(ConnectError::TimedOut),
+    };
+    stream.set_nodelay(true).map_err(ConnectError::of)?;
+    Ok(stream)
 }
 
 impl Connection {
     /// Opens a connection.
     pub(super) async fn open(peer: SocketAddr, limit: Duration) -> Result<Self, ConnectError> {
-        let stream = match tokio::time::timeout(limit, TcpStream::connect(peer)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(ConnectError::Failed(error)),
-            Err(_elapsed) => return Err(ConnectError::TimedOut),
-        };
-        stream.set_nodelay(true).map_err(ConnectError::Failed)?;
-        let local = stream.local_addr().map_err(ConnectError::Failed)?;
+        let stream = connect(peer, limit).await?;
+        let local = stream.local_addr().map_err(ConnectError::of)?;
         let heard = Rc::new(Cell::new(false));
         let wire = TokioIo::new(Wire {
             stream,
@@ -56,7 +68,7 @@ impl Connection {
             .max_buf_size(UPSTREAM_READ_BYTES)
             .handshake(wire)
             .await
-            .map_err(|error| ConnectError::Failed(io::Error::other(error)))?;
+            .map_err(|error| ConnectError::of(io::Error::other(error)))?;
         let driver = tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, %error, "upstream connection ended");

@@ -1,14 +1,17 @@
-//! One address of a cluster: its idle connections, its load and its health.
+//! One address of a cluster: its connections, its load and its health.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use weir_model::Ejection;
 
-use super::connection::{ConnectError, Connection};
+use super::connection::{ConnectError, Connection, connect};
+use super::session::{Session, Sessions};
 
 /// One address of a cluster.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Host {
     prefers_alternate: Cell<bool>,
     in_flight: Cell<usize>,
     idle: RefCell<VecDeque<Idle>>,
+    /// Where the cluster speaks HTTP/2.
+    pub(super) sessions: Rc<Sessions>,
     failures: Cell<u32>,
     ejections: Cell<u32>,
     ejected_until: Cell<Option<Instant>>,
@@ -39,6 +44,7 @@ impl Host {
             prefers_alternate: Cell::new(false),
             in_flight: Cell::new(0),
             idle: RefCell::default(),
+            sessions: Rc::default(),
             failures: Cell::new(0),
             ejections: Cell::new(0),
             ejected_until: Cell::new(None),
@@ -69,10 +75,31 @@ impl Host {
         self.in_flight.set(self.in_flight.get() - 1);
     }
 
-    /// Opens a connection, to the alternate address where the preferred one fails.
+    /// Opens a connection for one request at a time.
     pub(super) async fn open(&self, limit: Duration) -> Result<Connection, ConnectError> {
+        self.reach(|address| Connection::open(address, limit)).await
+    }
+
+    /// Opens a connection for many requests.
+    pub(super) async fn open_session(
+        self: Rc<Self>,
+        limit: Duration,
+    ) -> Result<Session, ConnectError> {
+        self.reach(|address| Session::open(address, limit)).await
+    }
+
+    /// Opens a bare connection.
+    pub(super) async fn open_alone(&self, limit: Duration) -> Result<TcpStream, ConnectError> {
+        self.reach(|address| connect(address, limit)).await
+    }
+
+    /// Opens something at the preferred address, or at the alternate one where that fails.
+    async fn reach<T>(
+        &self,
+        open: impl AsyncFn(SocketAddr) -> Result<T, ConnectError>,
+    ) -> Result<T, ConnectError> {
         let Some(alternate) = self.alternate else {
-            return Connection::open(self.address, limit).await;
+            return open(self.address).await;
         };
         let prefers_alternate = self.prefers_alternate.get();
         let (first, second) = if prefers_alternate {
@@ -80,12 +107,12 @@ impl Host {
         } else {
             (self.address, alternate)
         };
-        if let Ok(connection) = Connection::open(first, limit).await {
-            return Ok(connection);
+        if let Ok(opened) = open(first).await {
+            return Ok(opened);
         }
-        let connection = Connection::open(second, limit).await?;
+        let opened = open(second).await?;
         self.prefers_alternate.set(!prefers_alternate);
-        Ok(connection)
+        Ok(opened)
     }
 
     /// The connection used last that is still good.
@@ -129,6 +156,7 @@ impl Host {
         self.idle.borrow_mut().retain(|idle| {
             !idle.connection.sender.is_closed() && now.duration_since(idle.since) < keep
         });
+        self.sessions.sweep(keep);
     }
 
     pub(super) fn idle_count(&self) -> usize {
@@ -139,9 +167,10 @@ impl Host {
     pub(super) fn retire(&self) {
         self.is_retired.set(true);
         self.idle.borrow_mut().clear();
+        self.sessions.clear();
     }
 
-    pub(super) fn is_ejected(&self) -> bool {
+    pub(crate) fn is_ejected(&self) -> bool {
         self.ejected_until.get().is_some()
     }
 

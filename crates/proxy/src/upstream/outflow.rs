@@ -25,13 +25,26 @@ pub(crate) struct BodySender(Option<Rc<Flow>>);
 #[derive(Debug)]
 pub(crate) struct BodyReader(Option<Position>);
 
-/// The request was given up before its body had ended; the connection must be reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// The request was given up before its body had ended; the connection, or on a shared one the
+/// request, must be reset.
+#[derive(Debug, thiserror::Error)]
 #[error("the request was given up before the end of its body")]
-pub(crate) struct BodyAborted;
+pub(crate) struct BodyAborted(#[source] h2::Error);
+
+impl Default for BodyAborted {
+    /// What HTTP/2 is to say: the other side did nothing wrong.
+    fn default() -> Self {
+        Self(h2::Reason::CANCEL.into())
+    }
+}
+
+/// Dropping it cuts a reader off that has not read everything: whoever polls it is woken, and gets
+/// an error.
+#[derive(Debug)]
+pub(super) struct Cut(Position);
 
 #[derive(Debug)]
-struct Position {
+pub(super) struct Position {
     flow: Rc<Flow>,
     reader: u32,
 }
@@ -133,6 +146,11 @@ impl BodySender {
         wake(waker);
     }
 
+    /// Bytes that wait to be read.
+    pub(crate) fn unread(&self) -> usize {
+        self.state().map_or(0, |state| state.pending)
+    }
+
     /// Ends the body with trailers.
     pub(crate) fn trailers(&self, trailers: HeaderMap) {
         if let Some(mut state) = self.state()
@@ -193,9 +211,14 @@ impl BodySender {
         if state.end == End::Delivered {
             state.end = End::Finished;
         }
+        // An earlier reader learns that it was cut off.
+        let earlier = state.wants_frame.take();
+        let reader = state.reader;
+        drop(state);
+        wake(earlier);
         Some(BodyReader(Some(Position {
             flow: Rc::clone(flow),
-            reader: state.reader,
+            reader,
         })))
     }
 
@@ -344,7 +367,7 @@ impl Position {
     fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Polled> {
         let mut state = self.flow.state.borrow_mut();
         if state.reader != self.reader || state.end == End::Aborted {
-            return Poll::Ready((Err(BodyAborted), None));
+            return Poll::Ready((Err(BodyAborted::default()), None));
         }
         if let Some(frame) = state.next_frame() {
             let has_room = state.pending < STREAM_WINDOW_BYTES;
@@ -376,9 +399,43 @@ impl Position {
     }
 }
 
-impl Drop for Position {
+impl BodyReader {
+    /// What cuts this reader off; `None`: there is nothing to read.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        let position = self.0.as_ref()?;
+        Some(Cut(Position {
+            flow: Rc::clone(&position.flow),
+            reader: position.reader,
+        }))
+    }
+}
+
+impl Drop for BodyReader {
     /// After the last try was settled, a reader that goes before the end wants no more.
     fn drop(&mut self) {
+        if let Some(position) = &self.0 {
+            position.leave();
+        }
+    }
+}
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        let mut state = self.0.flow.state.borrow_mut();
+        if state.reader != self.0.reader || state.is_delivered() || state.end == End::Aborted {
+            return;
+        }
+        let reader = state.wants_frame.take();
+        drop(state);
+        self.0.leave();
+        // No reader has this number.
+        self.0.flow.state.borrow_mut().reader += 1;
+        wake(reader);
+    }
+}
+
+impl Position {
+    fn leave(&self) {
         let mut state = self.flow.state.borrow_mut();
         let is_last = state.reader == self.reader && state.keep != Keep::All;
         if !is_last || state.is_delivered() || state.end == End::Aborted {

@@ -9,8 +9,10 @@ use weir_model::limits;
 
 use super::{LiveWorld, Outcome};
 use crate::exchange::grpc_status_of;
+use crate::foreign::{PropertyKind, Span};
+use crate::listen::Connection;
 use crate::message::{FieldValue, HeaderList, Pseudo, Side};
-use crate::property::{PropertyError, Value, segments};
+use crate::property::{Metadata, PropertyError, SiteMetadata, Value, segments};
 use crate::stream::{Access, Facts, Property, Stream};
 
 type Found = Result<Value, PropertyError>;
@@ -20,7 +22,9 @@ const MISSING: PropertyError = PropertyError::NotFound;
 /// What an attribute may be read from.
 struct Sight<'s> {
     stream: &'s Stream,
+    metadata: &'s SiteMetadata,
     access: Access,
+    keeps_request: bool,
 }
 
 impl LiveWorld {
@@ -51,10 +55,11 @@ impl LiveWorld {
                 self.shared.process.node.property(&rest[1..])
             }
             b"listener_direction" => Ok(Value::Int(0)),
-            b"plugin_vm_memory" => {
+            b"plugin_vm_memory" if self.speaks_higress() => {
                 let slot = self.slot.upgrade().ok_or(MISSING)?;
                 Ok(Value::Uint(slot.memory_bytes()))
             }
+            b"filter_state" if !rest.is_empty() => self.set_on_stream(rest),
             _ => self.of_stream(first, rest),
         }
     }
@@ -75,7 +80,15 @@ impl LiveWorld {
         let (stream, stage) = self.stream().ok_or(MISSING)?;
         let stream = &*stream.borrow();
         let access = stream.access.get(stage).copied().unwrap_or_default();
-        Sight { stream, access }.attribute(first, rest)
+        // Higress serves the request's own attributes to the end of the stream.
+        let keeps_request = stage != usize::MAX && self.speaks_higress();
+        let sight = Sight {
+            stream,
+            metadata: &self.shared.process.metadata,
+            access,
+            keeps_request,
+        };
+        sight.attribute(first, rest)
     }
 
     /// What filters set on the stream, by the same path or below `filter_state`.
@@ -93,15 +106,30 @@ impl LiveWorld {
             .ok_or(MISSING)
     }
 
+    /// What filters set on the stream, as expressions see it.
+    fn set_on_stream(&self, rest: &[&[u8]]) -> Found {
+        let (stream, _) = self.stream().ok_or(MISSING)?;
+        let name = rest[0].strip_prefix(b"wasm.").ok_or(MISSING)?;
+        let stream = stream.borrow();
+        let property = stream.property(name).ok_or(MISSING)?;
+        let bytes = property.value.clone();
+        let value = match property.kind {
+            PropertyKind::String => Value::String(bytes),
+            PropertyKind::Bytes | PropertyKind::FlatBuffers | PropertyKind::Protobuf => {
+                Value::Bytes(bytes)
+            }
+        };
+        leaf(value, &rest[1..])
+    }
+
     pub(super) fn set_property(&self, path: &[u8], value: &[u8]) -> Outcome {
         let (stream, stage) = self.stream().ok_or(Status::NotFound)?;
         let stream = &mut *stream.borrow_mut();
-        if path == b"clear_route_cache"
-            && let Some(access) = stream.access.get_mut(stage)
+        if self.speaks_higress()
+            && let Some(outcome) = self.set_magic(stream, stage, (path, value))
         {
-            access.keeps_route = value == b"off";
+            return outcome;
         }
-        set_buffer_limit(stream, path, value);
         let others: usize = stream
             .properties
             .iter()
@@ -121,37 +149,35 @@ impl LiveWorld {
                 return Err(Status::BadArgument);
             }
             known.value = value;
+            keep_on_connection(&stream.facts.connection, known);
             return Ok(Reply::Done);
         }
-        let is_read_only = self.root().is_some_and(|root| {
-            root.declared
-                .iter()
-                .any(|known| known.readonly && known.name.as_bytes() == path)
+        let declared = self.root().and_then(|root| {
+            let mut declared = root.declared.iter();
+            declared.find(|known| known.name.as_bytes() == path)
         });
-        let path = Bytes::copy_from_slice(path);
-        stream.properties.push(Property {
-            path,
+        let property = Property {
+            path: Bytes::copy_from_slice(path),
             value,
-            is_read_only,
-        });
+            is_read_only: declared.is_some_and(|known| known.readonly),
+            kind: declared.map(|known| known.kind).unwrap_or_default(),
+            span: declared.map(|known| known.span).unwrap_or_default(),
+        };
+        keep_on_connection(&stream.facts.connection, &property);
+        stream.properties.push(property);
         Ok(Reply::Done)
     }
 }
 
-/// Higress: the body limit of this stream, as decimal text.
-fn set_buffer_limit(stream: &mut Stream, path: &[u8], value: &[u8]) {
-    let side = match path {
-        b"set_decoder_buffer_limit" => Side::Request,
-        b"set_encoder_buffer_limit" => Side::Response,
-        _ => return,
-    };
-    let bytes = std::str::from_utf8(value)
-        .ok()
-        .and_then(|text| text.parse::<u32>().ok());
-    if let Some(bytes) = bytes {
-        stream
-            .flow(side)
-            .set_limit((bytes as usize).min(limits::BODY_BUFFER_BYTES_MAX));
+/// A property that was declared so outlives its stream: later ones of the connection begin with it.
+fn keep_on_connection(connection: &Connection, property: &Property) {
+    if property.span != Span::DownstreamConnection {
+        return;
+    }
+    let kept = &mut *connection.properties.borrow_mut();
+    match kept.iter_mut().find(|known| known.path == property.path) {
+        Some(known) => known.clone_from(property),
+        None => kept.push(property.clone()),
     }
 }
 
@@ -191,6 +217,11 @@ impl Sight<'_> {
         &self.stream.facts
     }
 
+    /// TCP connections have no requests (as measured with Envoy 1.40).
+    fn is_tcp(&self) -> bool {
+        self.stream.lanes.is_some()
+    }
+
     fn attribute(&self, first: &[u8], rest: &[&[u8]]) -> Found {
         match first {
             b"route_name" => leaf(self.route_name()?, rest),
@@ -203,6 +234,11 @@ impl Sight<'_> {
             b"connection" => self.connection(rest),
             b"upstream" => self.upstream(rest),
             b"xds" => self.xds(rest),
+            // No filter of this gateway adds to what the listener gives.
+            b"metadata" | b"listener_metadata" => self.listener_metadata().property(rest),
+            b"route_metadata" => self.route_metadata()?.property(rest),
+            b"cluster_metadata" => self.cluster_metadata()?.property(rest),
+            b"upstream_host_metadata" => self.host_metadata(rest),
             _ => Err(MISSING),
         }
     }
@@ -223,8 +259,31 @@ impl Sight<'_> {
             .ok_or(MISSING)
     }
 
+    fn listener_metadata(&self) -> &Metadata {
+        let index = self.facts().connection.seat.index;
+        self.metadata.listener(index)
+    }
+
+    fn route_metadata(&self) -> Result<&Metadata, PropertyError> {
+        let index = self.facts().connection.seat.index;
+        let route = self.facts().route_index.ok_or(MISSING)?;
+        Ok(self.metadata.route(index, route))
+    }
+
+    fn cluster_metadata(&self) -> Result<&Metadata, PropertyError> {
+        let cluster = self.facts().cluster.as_ref().ok_or(MISSING)?;
+        Ok(self.metadata.cluster(cluster))
+    }
+
+    /// Endpoints and places have no metadata of their own.
+    fn host_metadata(&self, below: &[&[u8]]) -> Found {
+        self.facts().upstream.ok_or(MISSING)?;
+        leaf(Value::Null, below)
+    }
+
     fn request_headers(&self) -> Option<&HeaderList> {
-        let is_visible = self.access.request_headers || self.stream.is_logging;
+        let is_visible =
+            self.access.request_headers || self.stream.is_logging || self.keeps_request;
         is_visible.then_some(&self.stream.request.headers)
     }
 
@@ -247,11 +306,11 @@ impl Sight<'_> {
         let value = match *name {
             b"headers" => return header_map(self.request_headers(), below, Side::Request),
             b"time" => Value::Timestamp(unix_nanos(facts.started_wall)),
-            b"duration" => {
+            b"duration" if !self.is_tcp() => {
                 let ended = facts.ended.ok_or(MISSING)?;
                 Value::Duration(nanos(ended - facts.started))
             }
-            b"protocol" => Value::literal(facts.protocol),
+            b"protocol" if !self.is_tcp() => Value::literal(facts.protocol),
             b"size" => self.request_size()?,
             b"total_size" => int(facts.request_bytes + bytes_of(self.request_headers())),
             b"headers_bytes" => int(bytes_of(self.request_headers())),
@@ -356,7 +415,7 @@ impl Sight<'_> {
         let value = match *name {
             b"address" | b"port" => return address(facts.upstream, rest),
             b"local_address" => Value::text(&facts.upstream_local.ok_or(MISSING)?.to_string()),
-            b"transport_failure_reason" if facts.attempts > 0 => {
+            b"transport_failure_reason" if facts.attempts > 0 || self.is_tcp() => {
                 Value::text(facts.upstream_failure.as_deref().unwrap_or_default())
             }
             b"request_attempt_count" => Value::Uint(u64::from(facts.attempts)),
@@ -376,8 +435,16 @@ impl Sight<'_> {
         let value = match *name {
             b"route_name" => self.route_name()?,
             b"cluster_name" => self.cluster_name()?,
-            b"virtual_host_name" | b"filter_chain_name" => Value::literal(""),
+            b"filter_chain_name" => Value::literal(""),
+            b"virtual_host_name" if !self.is_tcp() => Value::literal(""),
             b"listener_direction" => Value::Int(0),
+            b"listener_metadata" => return self.listener_metadata().property(below),
+            b"route_metadata" => return self.route_metadata()?.property(below),
+            b"cluster_metadata" => return self.cluster_metadata()?.property(below),
+            b"upstream_host_metadata" | b"upstream_host_locality_metadata" => {
+                return self.host_metadata(below);
+            }
+            b"virtual_host_metadata" => return self.metadata.nothing().property(below),
             _ => return Err(MISSING),
         };
         leaf(value, below)

@@ -1,10 +1,10 @@
-//! HTTP requests that guests send themselves (Proxy-Wasm reference 6.1, 6.2).
+//! HTTP requests that guests send themselves (Proxy-Wasm reference 6.1).
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use weir_guest::door::{ContextId, GrpcCall, HttpCall};
+use weir_guest::door::{ContextId, HttpCall};
 use weir_guest::{Event, Reply, Status, pairs};
 use weir_model::limits;
 
@@ -60,10 +60,16 @@ impl CalloutView {
     }
 
     pub(crate) fn status(&self) -> (u32, Bytes) {
-        match self.body {
-            Some(_) => (0, Bytes::new()),
-            None => (BROKEN.0, Bytes::from_static(BROKEN.1)),
-        }
+        ended(self.body.is_some())
+    }
+}
+
+/// What `proxy_get_status` tells after something that a guest waited for.
+pub(super) fn ended(well: bool) -> (u32, Bytes) {
+    if well {
+        (0, Bytes::new())
+    } else {
+        (BROKEN.0, Bytes::from_static(BROKEN.1))
     }
 }
 
@@ -91,9 +97,7 @@ impl LiveWorld {
         if !cluster.has_endpoint() || in_flight >= limits::CALLOUTS_MAX {
             return Err(Status::InternalFailure);
         }
-        // As in Envoy, the two lowest bits of a token are its kind: 0 is HTTP.
-        self.next_token = self.next_token.wrapping_add(4).max(4);
-        let (token, root_id, slot) = (self.next_token, self.here.root, self.slot.clone());
+        let (token, root_id, slot) = (self.token(0), self.here.root, self.slot.clone());
         let task = self.shared.spawn(async move {
             let outcome = callout(&cluster, request, timeout).await;
             if let Some(slot) = slot.upgrade() {
@@ -106,19 +110,6 @@ impl LiveWorld {
             None => task.abort(),
         }
         Ok(Reply::Number(u64::from(token)))
-    }
-
-    /// gRPC is not spoken yet: a known cluster answers as one that cannot be reached.
-    pub(super) fn grpc_call(&self, call: &GrpcCall<'_>) -> Outcome {
-        let name = std::str::from_utf8(call.service).map_err(|_| Status::ParseFailure)?;
-        if self.shared.upstreams.cluster(name).is_none() {
-            return Err(Status::ParseFailure);
-        }
-        tracing::warn!(
-            cluster = name,
-            "a plugin started a gRPC call, which is not available yet"
-        );
-        Err(Status::InternalFailure)
     }
 }
 

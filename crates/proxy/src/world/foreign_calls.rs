@@ -2,17 +2,21 @@
 
 use bytes::Bytes;
 use weir_guest::{Reply, Status};
+use weir_model::limits;
 
-use super::{LiveWorld, Outcome, log_threshold};
+use super::{LiveWorld, Outcome};
 use crate::foreign::{self, DeclareProperty, ForeignStatus, SetFilterState};
+
+/// Envoy's name of the object that holds the cluster of a TCP connection.
+const TCP_CLUSTER: &str = "envoy.tcp_proxy.cluster";
 
 type Result = std::result::Result<Bytes, ForeignStatus>;
 
 impl LiveWorld {
     pub(super) fn foreign(&mut self, name: &[u8], arguments: &[u8]) -> Outcome {
         let outcome = match name {
-            b"compress" => foreign::compress(arguments),
-            b"uncompress" => foreign::uncompress(arguments),
+            b"compress" => foreign::compress(arguments, &self.call_time()),
+            b"uncompress" => foreign::uncompress(arguments, &self.call_time()),
             b"verify_signature" => foreign::verify_signature(arguments),
             b"sign" => foreign::sign(arguments),
             b"clear_route_cache" => {
@@ -22,16 +26,24 @@ impl LiveWorld {
             b"declare_property" => self.declare_property(arguments),
             b"set_envoy_filter_state" => self.set_filter_state(arguments),
             b"expr_create" | b"expr_evaluate" | b"expr_delete" => self.expression(name, arguments),
-            b"get_log_level" => {
-                let level = u32::try_from(log_threshold()).unwrap_or_default();
-                Ok(Bytes::copy_from_slice(&level.to_le_bytes()))
-            }
+            _ if self.speaks_higress() => self
+                .foreign_of_higress(name, arguments)
+                .ok_or(Status::NotFound)?,
             _ => return Err(Status::NotFound),
         };
         Ok(match outcome {
             Ok(bytes) => Reply::Bytes(bytes),
             Err(status) => Reply::Outcome(status.status(), Bytes::new()),
         })
+    }
+
+    /// Says when a call has taken as long as a whole callback may: a foreign function is not
+    /// interrupted, so long ones look for themselves.
+    fn call_time(&self) -> impl Fn() -> bool + use<> {
+        let limit = self.root().map(|root| root.filter.limits.call);
+        let limit = limit.unwrap_or(limits::GUEST_CALL_TIME);
+        let begun = std::time::Instant::now();
+        move || begun.elapsed() > limit
     }
 
     fn clear_route(&self) {
@@ -42,8 +54,17 @@ impl LiveWorld {
 
     fn declare_property(&mut self, arguments: &[u8]) -> Result {
         let declared = DeclareProperty::decode(arguments)?;
-        if self.here.stream.is_some() {
+        if let Some((stream, stage)) = self.stream() {
             // Envoy keeps it with the stream's context, where nothing reads it.
+            let declared_here = &mut stream.borrow_mut().declared;
+            let bytes: usize = declared_here.iter().map(|(_, name)| name.len()).sum();
+            let is_known = declared_here
+                .iter()
+                .any(|(by, name)| *by == stage && *name == declared.name);
+            if is_known || bytes + declared.name.len() > limits::STREAM_PROPERTIES_BYTES_MAX {
+                return Err(ForeignStatus::BadArgument);
+            }
+            declared_here.push((stage, declared.name));
             return Ok(Bytes::new());
         }
         let root = self.root_mut().ok_or(ForeignStatus::BadArgument)?;
@@ -58,13 +79,18 @@ impl LiveWorld {
         Ok(Bytes::new())
     }
 
-    /// No object factory is known here, so every name is unknown, as in an Envoy without them.
-    #[expect(
-        clippy::unused_self,
-        reason = "it becomes the stream's once there are factories"
-    )]
+    /// The one object that is known chooses the cluster of a TCP connection that has none yet; every
+    /// other name is unknown, as in an Envoy without its factory.
     fn set_filter_state(&self, arguments: &[u8]) -> Result {
         let wanted = SetFilterState::decode(arguments)?;
+        if wanted.path == TCP_CLUSTER {
+            let (stream, _) = self.stream().ok_or(ForeignStatus::NotFound)?;
+            // On an HTTP stream it has no meaning, as in Envoy.
+            if let Some(lanes) = stream.borrow_mut().lanes.as_deref_mut() {
+                lanes.cluster = Some(wanted.value.into());
+            }
+            return Ok(Bytes::new());
+        }
         tracing::debug!(path = wanted.path, "no filter state object has this name");
         Err(ForeignStatus::NotFound)
     }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use weir_guest::door::{BufferKind, MapKind};
 use weir_guest::{Reply, Status, pairs};
+use weir_model::limits;
 
-use super::{LiveWorld, Outcome};
-use crate::message::{HeaderList, Side};
+use super::{GrpcView, LiveWorld, Outcome};
+use crate::message::{BodyBuffer, HeaderList, Side};
 use crate::stream::Stream;
 
 /// How a map is looked at.
@@ -93,19 +94,15 @@ impl LiveWorld {
         map: MapKind,
         look: impl FnOnce(&mut HeaderList) -> T,
     ) -> Result<T, Status> {
-        let view = self.callout.as_ref().ok_or(Status::BadArgument)?;
-        let list = match map {
-            MapKind::CalloutHeaders => &view.headers,
-            MapKind::CalloutTrailers => &view.trailers,
+        // As in Envoy, there is no map of what did not come.
+        let list = match (map, &self.callout, &self.grpc) {
+            (MapKind::CalloutHeaders, Some(view), _) if view.body.is_some() => &view.headers,
+            (MapKind::CalloutTrailers, Some(view), _) if view.trailers.len() > 0 => &view.trailers,
+            (MapKind::GrpcInitialMetadata, _, Some(GrpcView::Initial(list)))
+            | (MapKind::GrpcTrailingMetadata, _, Some(GrpcView::Trailing(list))) => list,
             _ => return Err(Status::BadArgument),
         };
         Ok(look(&mut list.clone()))
-    }
-
-    fn speaks_higress(&self) -> bool {
-        self.slot
-            .upgrade()
-            .is_some_and(|slot| slot.program().dialect == weir_model::Dialect::Higress)
     }
 
     fn is_logging(&self) -> bool {
@@ -119,14 +116,17 @@ impl LiveWorld {
             .is_some_and(|slot| slot.program().version == weir_guest::abi::AbiVersion::V0_1_0)
     }
 
-    pub(super) fn buffer(&self, kind: BufferKind, start: u32, max: u32) -> Outcome {
+    pub(super) fn buffer(&mut self, kind: BufferKind, start: u32, max: u32) -> Outcome {
         let (start, max) = (start as usize, max as usize);
-        if let Some(side) = body_side(kind) {
+        if let Some(message) = self.grpc_message(kind) {
+            return Ok(Reply::Bytes(message.slice(start, max)));
+        }
+        if is_live(kind) {
             let Some((stream, stage)) = self.stream() else {
                 return Ok(empty());
             };
             let stream = &mut *stream.borrow_mut();
-            let window = body_of(stream, stage, side);
+            let window = window_of(stream, stage, kind);
             return Ok(window.map_or_else(empty, |body| Reply::Bytes(body.slice(start, max))));
         }
         let bytes = self.fixed_buffer(kind)?;
@@ -135,31 +135,37 @@ impl LiveWorld {
         Ok(Reply::Bytes(bytes.slice(start..end)))
     }
 
-    pub(super) fn buffer_length(&self, kind: BufferKind) -> Outcome {
-        if let Some(side) = body_side(kind) {
+    pub(super) fn buffer_length(&mut self, kind: BufferKind) -> Outcome {
+        if let Some(message) = self.grpc_message(kind) {
+            return Ok(Reply::Number(message.len() as u64));
+        }
+        if is_live(kind) {
             let Some((stream, stage)) = self.stream() else {
                 return Ok(Reply::Number(0));
             };
             let stream = &mut *stream.borrow_mut();
-            let length = body_of(stream, stage, side).map_or(0, |body| body.len());
+            let length = window_of(stream, stage, kind).map_or(0, |body| body.len());
             return Ok(Reply::Number(length as u64));
         }
         Ok(Reply::Number(self.fixed_buffer(kind)?.len() as u64))
     }
 
     pub(super) fn set_buffer(
-        &self,
+        &mut self,
         kind: BufferKind,
         (start, length): (u32, u32),
         bytes: &[u8],
     ) -> Outcome {
-        let Some(side) = body_side(kind) else {
+        if let Some(message) = self.grpc_message(kind) {
+            return set_message(message, (start, length), bytes);
+        }
+        if !is_live(kind) {
             self.fixed_buffer(kind)?;
             return Err(Status::BadArgument);
-        };
+        }
         let (stream, stage) = self.stream().ok_or(Status::BadArgument)?;
         let stream = &mut *stream.borrow_mut();
-        let body = body_of(stream, stage, side).ok_or(Status::BadArgument)?;
+        let body = window_of(stream, stage, kind).ok_or(Status::BadArgument)?;
         body.splice(
             start as usize,
             length as usize,
@@ -167,6 +173,14 @@ impl LiveWorld {
         )
         .map_err(|_| Status::BadArgument)?;
         Ok(Reply::Done)
+    }
+
+    /// The message that the running callback looks at.
+    fn grpc_message(&mut self, kind: BufferKind) -> Option<&mut BodyBuffer> {
+        match (kind, &mut self.grpc) {
+            (BufferKind::GrpcMessage, Some(GrpcView::Message(message))) => Some(message),
+            _ => None,
+        }
     }
 
     /// Buffers that the guest cannot change.
@@ -187,16 +201,31 @@ impl LiveWorld {
                 .unwrap_or_default()),
             BufferKind::PluginConfiguration => Err(Status::NotFound),
             // Envoy's plugins must find that this kind does not exist.
-            BufferKind::RedisReply if !self.speaks_higress() => Err(Status::BadArgument),
+            BufferKind::RedisReply if self.speaks_higress() => Ok(self.redis_reply.clone()),
+            BufferKind::RedisReply => Err(Status::BadArgument),
             BufferKind::RequestBody
             | BufferKind::ResponseBody
             | BufferKind::DownstreamBytes
             | BufferKind::UpstreamBytes
             | BufferKind::GrpcMessage
-            | BufferKind::CallArguments
-            | BufferKind::RedisReply => Ok(Bytes::new()),
+            | BufferKind::CallArguments => Ok(Bytes::new()),
         }
     }
+}
+
+/// A guest may edit the message that it looks at, as in Envoy; nobody else sees that.
+fn set_message(message: &mut BodyBuffer, (start, length): (u32, u32), bytes: &[u8]) -> Outcome {
+    if message.len() + bytes.len() > limits::GRPC_MESSAGE_BYTES_MAX {
+        return Err(Status::InternalFailure);
+    }
+    message
+        .splice(
+            start as usize,
+            length as usize,
+            Bytes::copy_from_slice(bytes),
+        )
+        .map_err(|_| Status::BadArgument)?;
+    Ok(Reply::Done)
 }
 
 fn empty() -> Reply {
@@ -228,28 +257,40 @@ fn side_of(map: MapKind) -> Side {
     }
 }
 
-fn body_side(kind: BufferKind) -> Option<Side> {
+/// Whether the bytes are those of a stream, which come and go.
+fn is_live(kind: BufferKind) -> bool {
     match kind {
-        BufferKind::RequestBody => Some(Side::Request),
-        BufferKind::ResponseBody => Some(Side::Response),
-        BufferKind::DownstreamBytes
-        | BufferKind::UpstreamBytes
-        | BufferKind::CalloutBody
+        BufferKind::RequestBody
+        | BufferKind::ResponseBody
+        | BufferKind::DownstreamBytes
+        | BufferKind::UpstreamBytes => true,
+        BufferKind::CalloutBody
         | BufferKind::GrpcMessage
         | BufferKind::VmConfiguration
         | BufferKind::PluginConfiguration
         | BufferKind::CallArguments
-        | BufferKind::RedisReply => None,
+        | BufferKind::RedisReply => false,
     }
 }
 
-fn body_of(
-    stream: &mut Stream,
-    stage: usize,
-    side: Side,
-) -> Option<&mut crate::message::BodyBuffer> {
-    let stage = stage_index(stream, stage, side)?;
-    stream.flow(side).window(stage)
+/// The bytes of a stream that this stage may touch now.
+fn window_of(stream: &mut Stream, stage: usize, kind: BufferKind) -> Option<&mut BodyBuffer> {
+    let access = stream.access.get(stage)?;
+    let side = match kind {
+        BufferKind::RequestBody => Side::Request,
+        BufferKind::ResponseBody => Side::Response,
+        BufferKind::DownstreamBytes => {
+            let lanes = stream.lanes.as_mut().filter(|_| access.downstream)?;
+            return Some(&mut lanes.downstream.bytes);
+        }
+        BufferKind::UpstreamBytes => {
+            let lanes = stream.lanes.as_mut().filter(|_| access.upstream)?;
+            return Some(&mut lanes.upstream.bytes);
+        }
+        _ => return None,
+    };
+    let index = stage_index(stream, stage, side)?;
+    stream.flow(side).window(index)
 }
 
 /// Response stages run in the reverse order of the request's.

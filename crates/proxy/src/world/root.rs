@@ -10,7 +10,8 @@ use weir_guest::door::ContextId;
 use weir_guest::{Reply, Status};
 use weir_model::Filter;
 
-use super::{LiveWorld, Outcome};
+use super::grpc::Handles;
+use super::{LiveWorld, Outcome, RedisSettings};
 use crate::foreign::{DeclareProperty, Expressions};
 use crate::stream::StreamRef;
 
@@ -29,6 +30,9 @@ pub(crate) struct Root {
     /// It has called it.
     has_ended: bool,
     pub(crate) calls: FxHashMap<u32, AbortHandle>,
+    /// By cluster.
+    pub(crate) redis: FxHashMap<String, RedisSettings>,
+    pub(crate) grpc: Handles,
     timer: Option<AbortHandle>,
 }
 
@@ -44,6 +48,8 @@ impl Root {
             is_ending: false,
             has_ended: false,
             calls: FxHashMap::default(),
+            redis: FxHashMap::default(),
+            grpc: Handles::default(),
             timer: None,
         }
     }

@@ -66,13 +66,6 @@ impl Client {
         response
     }
 
-    /// The next response, which has no body whatever its head says.
-    pub(crate) fn head_response(&mut self) -> Response {
-        let mut response = Response::default();
-        response.was_cut = self.read(&mut response, false).is_none();
-        response
-    }
-
     fn read(&mut self, response: &mut Response, has_body: bool) -> Option<()> {
         response.head = self.until_blank()?;
         response.status = response.head.split(' ').nth(1)?.parse().ok()?;

@@ -9,7 +9,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 use weir_model::{
-    Action, EndpointHost, Filter, ModuleSource, Name, OnFailure, PathMatch, Route, Site,
+    Action, EndpointHost, Filter, Json, Metadata, ModuleSource, Name, OnFailure, PathMatch,
+    Protocol, Route, Site, Variable,
 };
 
 use crate::capture::Lines;
@@ -113,12 +114,16 @@ fn bootstrap(site: &Site, address: SocketAddr) -> Value {
     let listener = &site.listeners[0];
     let clusters: Vec<Value> = site.clusters.values().map(|cluster| {
         let EndpointHost::Ip(ip) = cluster.endpoints[0].host else { panic!("an address") };
+        let protocol = match cluster.protocol {
+            Protocol::Http1 => json!({"http_protocol_options": {"enable_trailers": true}}),
+            Protocol::Http2 => json!({"http2_protocol_options": {}}),
+        };
         json!({
-            "name": &*cluster.name, "type": "STATIC", "connect_timeout": "2s",
+            "name": &*cluster.name, "metadata": metadata(&cluster.metadata), "type": "STATIC", "connect_timeout": "2s",
             "per_connection_buffer_limit_bytes": listener.body_buffer_bytes,
             "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}}}},
+                "explicit_http_config": protocol}},
             "load_assignment": {"cluster_name": &*cluster.name, "endpoints": [{"lb_endpoints": [{"endpoint": {
                 "address": socket(SocketAddr::new(ip, cluster.endpoints[0].port))}}]}]}
         })
@@ -127,8 +132,9 @@ fn bootstrap(site: &Site, address: SocketAddr) -> Value {
         .filters
         .iter()
         .map(|used| &site.filters[&used.filter]);
-    let mut filters: Vec<Value> = chain.map(|filter| json!({"name": "w", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": plugin(site, filter)}})).collect();
+    let dynamic = set_metadata(&listener.metadata).into_iter();
+    let mut filters: Vec<Value> = dynamic.chain(chain.map(|filter| json!({"name": "w", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": plugin(site, filter)}}))).collect();
     filters.push(json!({"name": "r", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": true}}));
     let mut logs: Vec<Value> = listener
@@ -164,7 +170,7 @@ fn bootstrap(site: &Site, address: SocketAddr) -> Value {
         "node": {"id": "n1", "cluster": "nc", "metadata": {"zone": "z"}},
         "bootstrap_extensions": services,
         "static_resources": {"clusters": clusters, "listeners": [{
-            "name": "l", "address": socket(address), "per_connection_buffer_limit_bytes": listener.body_buffer_bytes,
+            "name": "l", "metadata": metadata(&listener.metadata), "address": socket(address), "per_connection_buffer_limit_bytes": listener.body_buffer_bytes,
             "filter_chains": [{"filters": [{"name": "h", "typed_config": http}]}]}]}
     })
 }
@@ -189,6 +195,14 @@ fn plugin(site: &Site, filter: &Filter) -> Value {
         "allow_on_headers_stop_iteration": filter.headers_stop_iteration.unwrap_or(false),
         "vm_config": {"vm_id": &*filter.vm_id, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": path}}}
     });
+    if let Some(names) = &filter.capabilities {
+        let names: serde_json::Map<String, Value> =
+            names.iter().map(|name| (name.clone(), json!({}))).collect();
+        config["capability_restriction_config"] = json!({"allowed_capabilities": names});
+    }
+    if !filter.environment.is_empty() {
+        config["vm_config"]["environment_variables"] = environment(filter);
+    }
     if !filter.configuration.is_empty() {
         config["configuration"] = text(&filter.configuration);
     }
@@ -196,6 +210,51 @@ fn plugin(site: &Site, filter: &Filter) -> Value {
         config["vm_config"]["configuration"] = text(&filter.vm_configuration);
     }
     config
+}
+
+fn metadata(metadata: &Metadata) -> Value {
+    let namespaces = metadata.namespaces.iter();
+    let namespaces: serde_json::Map<String, Value> = namespaces
+        .map(|(name, entries)| (name.clone(), value(&Json::Map(entries.clone()))))
+        .collect();
+    json!({"filter_metadata": namespaces})
+}
+
+/// A filter that gives each exchange its first dynamic metadata.
+fn set_metadata(metadata: &Metadata) -> Option<Value> {
+    let namespaces = metadata.namespaces.iter();
+    let values: Vec<Value> = namespaces
+        .map(|(name, entries)| json!({"metadata_namespace": name, "value": value(&Json::Map(entries.clone()))}))
+        .collect();
+    (!values.is_empty()).then(|| json!({"name": "m", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.set_metadata.v3.Config", "metadata": values}}))
+}
+
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => json!(truth),
+        Json::Number(number) => json!(number),
+        Json::Text(text) => json!(text),
+        Json::List(items) => items.iter().map(value).collect(),
+        Json::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|(key, one)| (key.clone(), value(one)))
+                .collect(),
+        ),
+    }
+}
+
+fn environment(filter: &Filter) -> Value {
+    let (mut keys, mut values) = (Vec::new(), serde_json::Map::new());
+    for (name, value) in &filter.environment {
+        match value {
+            Variable::Text(text) => drop(values.insert(name.clone(), json!(text))),
+            Variable::OfGateway(source) => keys.push(source),
+        }
+    }
+    json!({"host_env_keys": keys, "key_values": values})
 }
 
 fn route(route: &Route) -> Value {
@@ -206,9 +265,12 @@ fn route(route: &Route) -> Value {
     if let Some(header) = route.matches.headers.first() {
         matches["headers"] = json!([{"name": header.name, "string_match": {"exact": "side"}}]);
     }
+    let facts = metadata(&route.metadata);
     match &route.action {
-        Action::Forward(forward) => json!({"name": &*route.name, "match": matches,
-            "route": {"cluster": &*forward.cluster, "timeout": "10s"}}),
+        Action::Forward(forward) => {
+            json!({"name": &*route.name, "match": matches, "metadata": facts,
+            "route": {"cluster": &*forward.cluster, "timeout": "10s"}})
+        }
         Action::Respond(respond) => json!({"name": &*route.name, "match": matches,
             "direct_response": {"status": respond.status, "body": {"inline_string": String::from_utf8_lossy(&respond.body)}}}),
         Action::Echo => panic!("Envoy has no echo"),

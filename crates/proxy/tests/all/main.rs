@@ -2,22 +2,18 @@
 //!
 //! Names of tests hold the numbers of the statements that they prove.
 
-mod actions;
-mod buffers;
-mod callouts;
+mod capabilities;
 mod capture;
 mod client;
-mod control;
+mod ends;
 mod envoy;
 mod failures;
+mod grpc;
 mod guest;
-mod headers;
-mod local;
-mod maps;
-mod metrics;
-mod old;
-mod order;
-mod properties;
-mod shared;
+mod levels;
+mod metadata;
+mod peer;
+mod plans;
+mod refused;
 mod stage;
 mod upstream;

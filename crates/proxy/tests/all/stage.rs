@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use weir_model::{Dialect, Filter, GuestLimits, Isolation, Name, OnFailure, Strictness};
+use weir_model::{Dialect, Filter, GuestLimits, Isolation, Metadata, Name, OnFailure, Strictness};
 use weir_proxy::worker::Running;
 use weir_proxy::{Prepared, Process};
 
@@ -38,10 +38,14 @@ pub(crate) struct Stage {
     pub(crate) filters: Vec<(Filter, Vec<u8>, Role)>,
     pub(crate) workers: usize,
     pub(crate) buffer_bytes: usize,
+    /// Of the listener, the route `main` and the cluster `up`.
+    pub(crate) metadata: Metadata,
     answer: String,
     answers: Answers,
     side: String,
     side_answers: Answers,
+    /// The cluster `peer`, if there is one.
+    pub(crate) peer: Option<std::net::SocketAddr>,
 }
 
 /// A gateway that runs.
@@ -49,7 +53,6 @@ pub(crate) struct Gateway {
     host: Host,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) upstream: Upstream,
-    pub(crate) side: Upstream,
     names: Vec<Name>,
     lines: Vec<Lines>,
     log: Log,
@@ -82,10 +85,12 @@ impl Stage {
             filters: Vec::new(),
             workers: 1,
             buffer_bytes: 1 << 20,
+            metadata: Metadata::default(),
             answer: OK.to_owned(),
             answers: Answers::AfterBody,
             side: OK.to_owned(),
             side_answers: Answers::AfterBody,
+            peer: None,
         }
     }
 
@@ -101,6 +106,7 @@ impl Stage {
             vm_configuration: "".into(),
             configuration: "".into(),
             environment: Vec::new(),
+            capabilities: None,
             isolation: Isolation::Plugin,
             limits: GuestLimits {
                 call: Duration::from_secs(2),
@@ -138,19 +144,14 @@ impl Stage {
         self
     }
 
-    /// The server of the cluster `side`.
-    pub(crate) fn side(mut self, answer: impl Into<String>, when: Answers) -> Self {
-        (self.side, self.side_answers) = (answer.into(), when);
+    /// A cluster `peer` that speaks HTTP/2.
+    pub(crate) fn peer(mut self, address: std::net::SocketAddr) -> Self {
+        self.peer = Some(address);
         self
     }
 
     pub(crate) fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
-        self
-    }
-
-    pub(crate) fn buffer(mut self, bytes: usize) -> Self {
-        self.buffer_bytes = bytes;
         self
     }
 
@@ -191,7 +192,6 @@ impl Stage {
             host,
             address,
             upstream,
-            side,
             names,
             lines,
             log,
@@ -245,11 +245,6 @@ impl Gateway {
         self.logs(filter)
     }
 
-    /// The lines of a filter, for when the gateway has ended.
-    pub(crate) fn lines(&self, filter: usize) -> Lines {
-        Arc::clone(&self.lines[filter])
-    }
-
     /// Waits for a line.
     #[track_caller]
     pub(crate) fn until(&self, filter: usize, line: &str) {
@@ -297,17 +292,11 @@ impl Gateway {
         lines.expect("lines in the access log")
     }
 
-    /// The request that the upstream saw.
-    #[track_caller]
-    pub(crate) fn forwarded(&self) -> crate::upstream::Seen {
-        self.upstream.until(|seen| seen.is_whole)
-    }
-
-    /// What a metric of plugins stands at, in the exported text.
-    pub(crate) fn metrics_text(&self) -> String {
+    /// From which level on plugins log.
+    pub(crate) fn plugin_log(&self) -> &weir_proxy::plugin::PluginLog {
         match &self.host {
-            Host::Weir { process, .. } => export(process),
-            Host::Envoy { .. } => String::new(),
+            Host::Weir { process, .. } => &process.plugin_log,
+            Host::Envoy { .. } => panic!("Envoy's level is elsewhere"),
         }
     }
 
@@ -321,12 +310,6 @@ impl Gateway {
             runtime.block_on(running.drain(Duration::from_secs(2)));
         }
     }
-}
-
-fn export(process: &Process) -> String {
-    let mut text = String::new();
-    process.metrics.list(&mut text);
-    text
 }
 
 /// The access log.

@@ -21,17 +21,7 @@ pub(crate) struct Seen {
     pub(crate) broke_off: bool,
 }
 
-impl Seen {
-    /// All values of a header, in order.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        fields(&self.head, name)
-    }
-
-    /// The target of the request.
-    pub(crate) fn path(&self) -> &str {
-        self.head.split(' ').nth(1).unwrap_or_default()
-    }
-}
+impl Seen {}
 
 /// Values of a header in the text of a head.
 pub(crate) fn fields<'t>(head: &'t str, name: &str) -> Vec<&'t str> {

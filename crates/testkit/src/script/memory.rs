@@ -44,8 +44,10 @@ impl Memory {
             | Call::ContinueStream(_)
             | Call::CloseStream(_)
             | Call::ClearRouteCache
+            | Call::OverrideHost { .. }
             | Call::LocalResponse(_) => Reply::Done,
             Call::Done | Call::Foreign { .. } => Reply::Refused(Status::NotFound),
+            Call::Withheld { .. } => Reply::Refused(Status::InternalFailure),
             Call::CalloutStatus => Reply::Outcome(0, Bytes::new()),
             Call::Property { path } => found(self.properties.get(path)),
             Call::SetProperty { path, value } => {
@@ -59,6 +61,11 @@ impl Memory {
                 self.callouts += 1;
                 Reply::Number(self.callouts)
             }
+            // No Redis, no response, no route.
+            Call::RedisInit(_)
+            | Call::RedisCall { .. }
+            | Call::Inject { .. }
+            | Call::UpstreamHosts => Reply::Refused(Status::BadArgument),
             Call::GrpcCall(_)
             | Call::GrpcStream(_)
             | Call::GrpcSend { .. }

@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use weir_guest::door::{Event, Reply, Status};
+use weir_guest::door::{ContextId, Event, Peer, Reply, Status};
 
 use super::{Line, Outcome, Tape};
 use crate::asked::Quoted;
@@ -257,14 +257,40 @@ fn event_of(row: &str) -> Option<Event> {
             status: a(2),
         },
         "proxy_on_queue_ready" => Event::QueueReady { root, token },
+        "proxy_on_redis_call_response" => Event::RedisReply {
+            root,
+            token,
+            status: a(2),
+            size: a(3),
+        },
         "proxy_on_foreign_function" => Event::ForeignFunction {
             root,
             function: a(1),
             size: a(2),
         },
-        _ => return None,
+        _ => connection_event_of(callback, context, a(1), end)?,
     };
     (event.parameters().as_slice() == numbers).then_some(event)
+}
+
+/// Events of TCP connections; `number` is a size or a peer.
+fn connection_event_of(
+    callback: &str,
+    context: ContextId,
+    number: u32,
+    end: bool,
+) -> Option<Event> {
+    let (size, by) = (number, Peer::from_abi(number));
+    Some(match callback {
+        "proxy_on_new_connection" => Event::NewConnection { context },
+        "proxy_on_downstream_data" => Event::DownstreamData { context, size, end },
+        "proxy_on_upstream_data" => Event::UpstreamData { context, size, end },
+        "proxy_on_downstream_connection_close" => {
+            Event::DownstreamConnectionClose { context, by: by? }
+        }
+        "proxy_on_upstream_connection_close" => Event::UpstreamConnectionClose { context, by: by? },
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -285,6 +311,25 @@ mod tests {
                     context: 2,
                     count: 3,
                     end: true,
+                }),
+                Line::Event(Event::NewConnection { context: 3 }),
+                Line::Event(Event::DownstreamData {
+                    context: 3,
+                    size: 9,
+                    end: false,
+                }),
+                Line::Event(Event::UpstreamData {
+                    context: 3,
+                    size: 0,
+                    end: true,
+                }),
+                Line::Event(Event::UpstreamConnectionClose {
+                    context: 3,
+                    by: Peer::Unknown,
+                }),
+                Line::Event(Event::DownstreamConnectionClose {
+                    context: 3,
+                    by: Peer::Remote,
                 }),
                 call(
                     "Property \"a\\x00b\"",

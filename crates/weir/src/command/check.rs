@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use weir_guest::abi;
 use weir_guest::inspect::{self, Report, Standing};
-use weir_model::{Filter, Module, ModuleSource, Site, Strictness};
+use weir_model::{Dialect, Filter, FilterUse, Module, ModuleSource, Name, Site, Strictness};
 
 use crate::cli::Check;
 use crate::failure::{Failure, Outcome};
@@ -35,6 +36,30 @@ impl Finding {
 }
 
 impl Findings {
+    /// A name that is none would silently forbid what was meant.
+    fn check_capabilities(&mut self, site: &Site) {
+        let names = || {
+            let functions = abi::HOST_FUNCTIONS.iter().map(|function| function.name);
+            functions.chain(abi::CALLBACKS.iter().map(|callback| callback.name))
+        };
+        for filter in site.filters.values() {
+            let names_of = filter.capabilities.iter().flatten();
+            for name in names_of.filter(|name| !abi::is_capability(name)) {
+                let meant = names().filter(|known| abi::is_capability(known));
+                let meant = weir_control::nearest(name, meant)
+                    .map_or_else(String::new, |meant| format!("; did you mean \"{meant}\"?"));
+                self.problems.push(Finding {
+                    module: filter.module.to_string(),
+                    text: format!(
+                        "filter {} lists the capability \"{name}\", but this host has no \
+                         function or callback of that name{meant}",
+                        filter.name
+                    ),
+                });
+            }
+        }
+    }
+
     /// What only a start can tell: a plugin may refuse its configuration.
     fn start_plugins(&mut self, site: &Site) {
         // What plugins log while they start says why they refuse to.
@@ -70,6 +95,7 @@ pub(super) fn run(arguments: &Check, terminal: &mut Terminal<'_>) -> Result<Outc
         }
     };
     let mut findings = inspect_modules(&loaded.site);
+    findings.check_capabilities(&loaded.site);
     if findings.problems.is_empty() {
         findings.start_plugins(&loaded.site);
     }
@@ -158,7 +184,11 @@ fn inspect_modules(site: &Site) -> Findings {
                     .filters
                     .values()
                     .filter(|filter| filter.module == module.name);
-                judge(module, &report, &uses.collect::<Vec<_>>(), &mut findings);
+                let uses: Vec<&Filter> = uses.collect();
+                judge(module, &report, &uses, &mut findings);
+                for filter in uses {
+                    judge_use(&report, (site, &filter.name), module, &mut findings);
+                }
             }
             Err(text) => findings.problems.push(Finding {
                 module: module.name.to_string(),
@@ -193,11 +223,10 @@ fn judge(module: &Module, report: &Report, uses: &[&Filter], findings: &mut Find
     {
         let unknown: Vec<_> = report
             .all_imports()
-            .filter(|(_, import)| {
-                matches!(
-                    import.standing,
-                    Standing::Unknown | Standing::OtherVersion | Standing::OtherHost
-                )
+            .filter(|(_, import)| match import.standing {
+                Standing::Unknown | Standing::OtherVersion => true,
+                Standing::OtherHost => filter.dialect == Dialect::Envoy,
+                Standing::Known | Standing::WrongSignature { .. } => false,
             })
             .map(|(_, import)| format!("{}.{}", import.module, import.name))
             .collect();
@@ -209,6 +238,37 @@ fn judge(module: &Module, report: &Report, uses: &[&Filter], findings: &mut Find
             )));
         }
     }
+}
+
+/// Tells a filter that cannot see what it is used for.
+fn judge_use(
+    report: &Report,
+    (site, filter): (&Site, &Name),
+    module: &Module,
+    findings: &mut Findings,
+) {
+    let has = |uses: &[FilterUse]| uses.iter().any(|one| one.filter == *filter);
+    let is_in_tcp = site
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.tcp.as_ref())
+        .any(|tcp| has(&tcp.filters));
+    let is_in_route = site
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.routes)
+        .any(|route| has(&route.filters));
+    let what = if is_in_tcp && !report.sees_tcp() {
+        "is used for TCP connections, but the module has no callback for them"
+    } else if is_in_route && report.sees_tcp() && !report.sees_http() {
+        "is used for HTTP, but the module only has callbacks for TCP connections"
+    } else {
+        return;
+    };
+    findings.notes.push(Finding {
+        module: module.name.to_string(),
+        text: format!("filter {filter} {what}"),
+    });
 }
 
 /// Prints a JSON report; it says itself whether all is well.

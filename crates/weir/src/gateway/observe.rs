@@ -10,9 +10,13 @@ use weir_control::admin::Observe;
 use weir_model::Site;
 use weir_proxy::Process;
 use weir_proxy::metrics::{FamilyKind, Writer};
+use weir_proxy::plugin::PluginLevel;
 use weir_proxy::worker::Totals;
 
 use crate::logging::LogControl;
+
+/// The word for a plugin that has no level of its own.
+const AS_ALL: &str = "default";
 
 /// Facts of one running gateway.
 pub(super) struct Facts {
@@ -138,8 +142,41 @@ impl Observe for Facts {
         Arc::clone(&self.process.site)
     }
 
+    fn log(&self) -> Value {
+        let levels = &self.process.plugin_log;
+        let own: serde_json::Map<String, Value> = levels
+            .own()
+            .into_iter()
+            .map(|(name, level)| (name.to_string(), level.name().into()))
+            .collect();
+        json!({ "log": self.log.filter(), "plugins": levels.of_all().name(), "plugin": own })
+    }
+
     fn set_log(&self, filter: &str) -> Result<(), String> {
-        self.log.set(filter)
+        let level = self.log.set(filter)?;
+        self.process.plugin_log.set_all(level);
+        Ok(())
+    }
+
+    fn set_plugin_log(&self, plugin: Option<&str>, level: &str) -> Result<(), String> {
+        let levels = &self.process.plugin_log;
+        let known = PluginLevel::named(level);
+        match (plugin, known) {
+            (Some(plugin), _) if known.is_some() || level == AS_ALL => {
+                let is_there = levels.set(plugin, known);
+                let unknown = || format!("there is no filter {plugin:?}");
+                is_there.then_some(()).ok_or_else(unknown)
+            }
+            (None, Some(level)) => {
+                levels.set_all(level);
+                Ok(())
+            }
+            (_, _) => {
+                let words = PluginLevel::ALL.map(PluginLevel::name).join(", ");
+                let or = plugin.map_or_else(String::new, |_| format!(", or {AS_ALL}"));
+                Err(format!("expected one of {words}{or}"))
+            }
+        }
     }
 }
 

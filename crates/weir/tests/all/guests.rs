@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 
-use crate::harness::{Gateway, Upstream, get, refused, site, until};
+use crate::harness::{Gateway, Upstream, Wire, get, refused, site, until};
 
 const ALL: &str = "      - { filters: [probe], forward: up }";
 const MISBEHAVE: &str = include_str!("../../../../guests/probe/scripts/misbehave.json");
@@ -236,6 +236,45 @@ fn the_access_log_has_what_filters_set() {
     assert_eq!(line["user_agent"], "test");
     assert!(line["properties"].to_string().contains("ada"), "{line}");
     gateway.logged("/logged gave 200");
+    gateway.end();
+}
+
+#[test]
+fn levels_of_plugins_change_while_they_run() {
+    let (upstream, _) = Upstream::echoing();
+    let script = r#"{ "request_headers": [{ "log_at": ["debug", "detail of {request::path}"] }] }"#;
+    let filters = format!(
+        "filters:\n{}{}",
+        probe("one", script, ""),
+        probe("two", script, "")
+    );
+    let routes = "      - { filters: [one, two], forward: up }";
+    let gateway = Gateway::start(&site(upstream.address, routes, &filters));
+    let order = |query: &str| {
+        let mut wire = Wire::connect(gateway.admin_address());
+        wire.send(format!(
+            "POST /log?{query} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+        ));
+        wire.response().status()
+    };
+    assert_eq!(gateway.get("/quiet", "").status(), 200);
+    assert_eq!(order("plugin=two&level=debug"), 200);
+    assert_eq!(gateway.get("/loud", "").status(), 200);
+    let line = gateway.logged("detail of /loud");
+    assert!(line.contains("two"), "{line}");
+    let shown = gateway.admin("/log").text();
+    assert!(shown.contains("\"two\": \"debug\""), "{shown}");
+    assert_eq!(order("plugin=three&level=debug"), 400);
+    assert_eq!(order("plugin=two&level=loud"), 400);
+    assert_eq!(order("plugin=two&level=default"), 200);
+    assert_eq!(order("plugins=critical"), 200);
+    assert_eq!(gateway.get("/silent", "").status(), 200);
+    assert_eq!(order("level=info,wasm=trace"), 200);
+    assert_eq!(gateway.get("/again", "").status(), 200);
+    let line = gateway.logged("detail of /again");
+    assert!(line.contains("one") || line.contains("two"), "{line}");
+    let log = gateway.log();
+    assert!(!log.contains("/quiet") && !log.contains("/silent"), "{log}");
     gateway.end();
 }
 

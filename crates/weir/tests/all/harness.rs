@@ -23,7 +23,7 @@ pub(crate) use upstream::{Seen, Upstream, echo};
 pub(crate) use wire::{Message, Wire};
 
 /// Longer than anything that is waited for.
-pub(crate) const LONG: Duration = Duration::from_mins(1);
+pub(crate) const LONG: Duration = Duration::from_mins(3);
 /// Between two looks at something that tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -133,6 +133,11 @@ impl Gateway {
     #[track_caller]
     pub(crate) fn logged(&self, part: &str) -> String {
         self.err.wait_for(part)
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        self.err.text()
     }
 
     /// Resident memory in KiB.

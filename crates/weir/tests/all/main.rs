@@ -1,5 +1,6 @@
 //! The command line as its user meets it: text out, exit code, files.
 
+mod conformance;
 mod faults;
 mod gateway;
 mod guests;
@@ -7,6 +8,7 @@ mod harness;
 mod life;
 mod load;
 mod malformed;
+mod tcp;
 mod upstreams;
 
 use std::ffi::OsString;

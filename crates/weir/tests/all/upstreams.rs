@@ -54,7 +54,11 @@ fn check_before_head(answer: &'static [u8], status: u16, flags: &str) {
 #[test]
 fn an_upstream_that_closes_before_its_head_gets_the_client_503() {
     check_before_head(b"", 503, "UC");
-    check_before_head(b"HTTP/1.1 200 OK\r\ncontent-le", 503, "UC");
+}
+
+#[test]
+fn an_upstream_that_closes_within_its_head_gets_the_client_502() {
+    check_before_head(b"HTTP/1.1 200 OK\r\ncontent-le", 502, "UPE");
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn check_after_head(answer: &'static [u8]) {
         .expect_err("the response is broken off");
     drop(client);
     gateway.settle();
-    assert_eq!(gateway.access("/broken")["flags"], "UC");
+    assert_eq!(gateway.access("/broken")["flags"], "UPE");
     assert_eq!(gateway.total("requests_reset"), 1);
     gateway.end();
 }

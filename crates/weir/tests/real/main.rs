@@ -1,8 +1,10 @@
-//! Weir beside what it has to get on with: third-party plugins as published, and Envoy.
+//! Weir beside what it has to get on with: third-party plugins as published, Envoy, and a gRPC
+//! server.
 //!
 //! Needs the feature `real-components`, and in the environment what `.ci/run` puts there:
-//! `WEIR_PLUGINS`, the folder with `gpustack_higress_plugins`, and `WEIR_ENVOY`, an Envoy 1.40.
-//! A test whose component is missing fails.
+//! `WEIR_PLUGINS`, the folder with `gpustack_higress_plugins`, `WEIR_ENVOY`, an Envoy 1.40, and
+//! `WEIR_PYTHON`, a Python with `grpcio`; `redis-server` is on the path. A test whose component is
+//! missing fails.
 
 #[path = "../all"]
 mod all {
@@ -14,8 +16,12 @@ mod all {
     pub(crate) mod harness;
 }
 mod exchange;
+mod grpc;
 mod plugins;
+mod recorder;
+mod redis;
 mod reference;
+mod shared_state;
 
 use std::path::PathBuf;
 

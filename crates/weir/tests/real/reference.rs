@@ -1,7 +1,7 @@
 //! Weir beside Envoy: the same plugins, the same requests, the same answers of the upstream; both
 //! ends must see the same, in the same order.
 
-mod envoy;
+pub(crate) mod envoy;
 mod requests;
 mod scripts;
 

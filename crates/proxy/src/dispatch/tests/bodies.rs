@@ -250,7 +250,7 @@ fn a_body_that_breaks_off_fails() {
         let answered = post(&cluster, &[], &BodySender::empty()).await.unwrap();
         assert_eq!(
             answered.body.collect().await.err(),
-            Some(UpstreamError::Terminated)
+            Some(UpstreamError::Protocol)
         );
         check_at_rest(&cluster);
     });

@@ -133,12 +133,14 @@ pub(super) fn model(endpoints: &[SocketAddr]) -> weir_model::Cluster {
     weir_model::Cluster {
         name: "backend".into(),
         endpoints: endpoints.iter().map(endpoint).collect(),
+        protocol: weir_model::Protocol::Http1,
         load_balancing: LoadBalancing::RoundRobin,
         connect_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_mins(1),
         max_connections: 100,
         ejection: None,
         dns_refresh: Duration::from_secs(5),
+        metadata: weir_model::Metadata::default(),
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Function {
     Int,
     Uint,
     Double,
+    String,
+    Bytes,
     Dyn,
     Timestamp,
     Duration,
@@ -48,6 +50,8 @@ impl Function {
             ("int", Style::Global, 1) => Self::Int,
             ("uint", Style::Global, 1) => Self::Uint,
             ("double", Style::Global, 1) => Self::Double,
+            ("string", Style::Global, 1) => Self::String,
+            ("bytes", Style::Global, 1) => Self::Bytes,
             ("dyn", Style::Global, 1) => Self::Dyn,
             ("timestamp", Style::Global, 1) => Self::Timestamp,
             ("duration", Style::Global, 1) => Self::Duration,
@@ -76,6 +80,10 @@ impl Function {
             (Self::Int, [value]) => to_int(value),
             (Self::Uint, [value]) => to_uint(value),
             (Self::Double, [value]) => to_double(value),
+            (Self::String, [value]) => to_string(value),
+            (Self::Bytes, [Value::String(bytes) | Value::Bytes(bytes)]) => {
+                Ok(Value::Bytes(bytes.clone()))
+            }
             (Self::Dyn, [value]) => Ok(value.clone()),
             (Self::Timestamp, [value]) => to_timestamp(value),
             (Self::Duration, [value]) => to_duration(value),
@@ -165,6 +173,27 @@ fn to_double(value: &Value) -> Result<Value, EvaluateError> {
         _ => return Err(EvaluateError::NoOverload),
     };
     number.map(Value::Double).ok_or(EvaluateError::Range)
+}
+
+fn to_string(value: &Value) -> Result<Value, EvaluateError> {
+    let text = match value {
+        Value::String(_) => return Ok(value.clone()),
+        Value::Bytes(bytes) => {
+            std::str::from_utf8(bytes).map_err(|_| EvaluateError::Range)?;
+            return Ok(Value::String(bytes.clone()));
+        }
+        Value::Int(number) => number.to_string(),
+        Value::Uint(number) => number.to_string(),
+        Value::Double(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Duration(_)
+        | Value::Timestamp(_)
+        | Value::Map(_)
+        | Value::List(_)
+        | Value::Message(_)
+        | Value::Null => return Err(EvaluateError::NoOverload),
+    };
+    Ok(Value::text(&text))
 }
 
 fn to_timestamp(value: &Value) -> Result<Value, EvaluateError> {

@@ -61,7 +61,15 @@ impl Operator {
             (Value::Timestamp(left), Value::Timestamp(right)) if self == Self::Subtract => {
                 self.signed(*left, *right).map(Value::Duration)
             }
-            // Strings and lists are not joined, as in Envoy.
+            (Value::String(left), Value::String(right)) if self == Self::Add => {
+                Ok(Value::String([&left[..], right].concat().into()))
+            }
+            (Value::Bytes(left), Value::Bytes(right)) if self == Self::Add => {
+                Ok(Value::Bytes([&left[..], right].concat().into()))
+            }
+            (Value::List(left), Value::List(right)) if self == Self::Add => {
+                Ok(Value::List([&left[..], right].concat()))
+            }
             _ => Err(EvaluateError::NoOverload),
         }
     }

@@ -170,15 +170,73 @@ fn arithmetic_is_checked() {
 }
 
 #[test]
-fn what_envoy_switches_off_is_off() {
-    fails("'a' + 'b'", EvaluateError::NoOverload);
-    fails("[1] + [2]", EvaluateError::NoOverload);
+fn what_is_joined() {
+    check("'a' + 'b'", Value::literal("ab"));
+    check("b'a' + b'b'", Value::Bytes(Bytes::from_static(b"ab")));
+    check("[1] + [2] == [1, 2]", Value::Bool(true));
+    fails("'a' + 1", EvaluateError::NoOverload);
+    fails("'a' - 'b'", EvaluateError::NoOverload);
+}
+
+#[test]
+fn texts_of_other_values() {
+    check("string(42) + string(7u)", Value::literal("427"));
+    check(
+        "string(1.5) + string(true) + string('x') + string(b'y')",
+        Value::literal("1.5truexy"),
+    );
+    check("bytes('a')", Value::Bytes(Bytes::from_static(b"a")));
+    fails("string([1])", EvaluateError::NoOverload);
+    fails("string(b'\\xff')", EvaluateError::Range);
+}
+
+#[test]
+fn macros_look_at_every_element() {
+    holds("[1, 2, 3].all(x, x > 0) && ![1, 2].all(x, x > 1) && [].all(x, x)");
+    holds("[1, 2, 3].exists(x, x > 2) && ![1].exists(x, x > 2) && ![].exists(x, x)");
+    holds("[1, 2, 3].exists_one(x, x > 2) && ![1, 2].exists_one(x, x > 0)");
+    holds("[1, 2, 3].filter(x, x != 2) == [1, 3]");
+    holds("[1, 2].map(x, x * 2) == [2, 4] && [1, 2].map(x, x > 1, x + 1) == [3]");
+    holds("{'a': 1, 'b': 2}.exists(key, key == 'b')");
+    holds("[{'f': 1}].all(x, x.f == 1 && has(x.f) && !has(x.g))");
+    holds("[1, 2].all(x, [3, 4].all(y, x < y))");
+    // The inner name hides the outer one.
+    holds("[1].all(x, [2].all(x, x == 2))");
+}
+
+#[test]
+fn an_element_that_decides_absorbs_errors_of_others() {
+    holds("['a', 1].exists(x, x == 1 || x > 2)");
+    fails("[1, 'a'].all(x, x > 0)", EvaluateError::NoOverload);
+    holds("!['a', 1].all(x, x > 2)");
+    fails("1.all(x, x)", EvaluateError::NoOverload);
+    fails("[1].map(x, nosuch)", EvaluateError::NotFound);
+}
+
+#[test]
+fn an_expression_that_costs_too_much_ends() {
+    let ten = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]";
+    let nested = ["a", "b", "c", "d", "e", "f"]
+        .iter()
+        .fold("true".to_owned(), |body, name| {
+            format!("{ten}.all({name}, {body})")
+        });
+    fails(&nested, EvaluateError::TooMuch);
+    let doubled = (0..16).fold("'0123456789abcdef'".to_owned(), |text, _| {
+        format!("[{text}].map(x, x + x)[0]")
+    });
+    fails(&doubled, EvaluateError::TooMuch);
+}
+
+#[test]
+fn extensions_are_off_as_in_envoy() {
     for text in [
-        "[1].all(x, x > 0)",
-        "list.map(x, x)",
-        "string(1)",
         "'A'.lowerAscii()",
         "type(1)",
+        "[1].all(x)",
+        "[1].all(x.y, true)",
+        "[1].all(1, true)",
+        "all(x, true)",
     ] {
         refused(text);
     }

@@ -7,6 +7,7 @@ use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
 use rsa::{RsaPrivateKey, RsaPublicKey};
+use weir_model::limits;
 
 use super::{ForeignStatus, Hash};
 
@@ -33,19 +34,22 @@ pub(super) struct Der<'k> {
     label: &'static str,
 }
 
-/// The one key given of the two ways to give it.
+/// The one key given of the two ways to give it; `None`: its text is no key.
 pub(super) fn der<'k>(
     der: &'k [u8],
     pem: &'k str,
     labels: &[&'static str],
-) -> Result<Der<'k>, ForeignStatus> {
+) -> Result<Option<Der<'k>>, ForeignStatus> {
+    if der.len().max(pem.len()) > limits::FOREIGN_KEY_BYTES_MAX {
+        return Ok(None);
+    }
     match (der.is_empty(), pem.is_empty()) {
         (false, true) => {
             let label = labels.first().copied().unwrap_or_default();
-            Ok(Der {
+            Ok(Some(Der {
                 bytes: Cow::Borrowed(der),
                 label,
-            })
+            }))
         }
         (true, false) => {
             let from_pem = |label: &&'static str| {
@@ -54,10 +58,7 @@ pub(super) fn der<'k>(
                     label,
                 })
             };
-            labels
-                .iter()
-                .find_map(from_pem)
-                .ok_or(ForeignStatus::BadArgument)
+            Ok(labels.iter().find_map(from_pem))
         }
         (true, true) | (false, false) => Err(ForeignStatus::BadArgument),
     }

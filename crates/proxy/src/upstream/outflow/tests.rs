@@ -14,7 +14,7 @@ fn read(reader: &mut BodyReader) -> String {
         match Pin::new(&mut *reader).poll_frame(&mut cx) {
             Poll::Pending => return text + "…",
             Poll::Ready(None) => return text + ".",
-            Poll::Ready(Some(Err(BodyAborted))) => return text + "!",
+            Poll::Ready(Some(Err(BodyAborted(_)))) => return text + "!",
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(bytes) => text += std::str::from_utf8(&bytes).unwrap(),
                 Err(frame) => {

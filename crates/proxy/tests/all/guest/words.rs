@@ -53,6 +53,11 @@ pub(super) const CALLS: &[(&str, &str, Gives)] = &[
     ("effective", "proxy_set_effective_context", Gives::Nothing),
     ("done_now", "proxy_done", Gives::Nothing),
     ("call", "proxy_http_call", Gives::Token),
+    ("grpc_call", "proxy_grpc_call", Gives::Token),
+    ("grpc_stream", "proxy_grpc_stream", Gives::Token),
+    ("grpc_send", "proxy_grpc_send", Gives::Nothing),
+    ("grpc_close", "proxy_grpc_close", Gives::Nothing),
+    ("grpc_cancel", "proxy_grpc_cancel", Gives::Nothing),
     ("status", "proxy_get_status", Gives::Coded),
     (
         "tick_every",
@@ -75,6 +80,7 @@ pub(super) const CALLS: &[(&str, &str, Gives)] = &[
         "proxy_call_foreign_function",
         Gives::Value,
     ),
+    ("log_level", "proxy_get_log_level", Gives::Number),
     ("log_at", "proxy_log", Gives::Nothing),
 ];
 
@@ -83,11 +89,17 @@ pub(super) const PARAMETERS: &[(&str, &[&str])] = &[
     ("context_create", &["parent"]),
     ("vm_start", &["size"]),
     ("configure", &["size"]),
+    ("grpc_receive_initial_metadata", &["token", "n"]),
+    ("grpc_receive_trailing_metadata", &["token", "n"]),
+    ("grpc_receive", &["token", "size"]),
+    ("grpc_close", &["token", "code"]),
     ("headers", &["n", "end"]),
     ("body", &["size", "end"]),
     ("trailers", &["n"]),
     ("http_call_response", &["token", "n", "size", "trailers"]),
     ("queue_ready", &["token"]),
+    ("stream_data", &["size", "end"]),
+    ("connection_close", &["peer"]),
 ];
 
 /// Callbacks that `(trace)` adds.
@@ -99,6 +111,11 @@ pub(super) const TRACED: &[&str] = &[
     "response_headers",
     "response_body",
     "response_trailers",
+    "new_connection",
+    "downstream_data",
+    "upstream_data",
+    "downstream_connection_close",
+    "upstream_connection_close",
     "log",
     "done",
     "delete",

@@ -58,6 +58,12 @@ impl Stage {
             site.filters.insert(filter.name.clone(), filter);
         }
         listener.routes = routes(&chain);
+        listener.metadata = self.metadata.clone();
+        for route in &mut listener.routes {
+            if &*route.name == "main" {
+                route.metadata = self.metadata.clone();
+            }
+        }
         listener.body_buffer_bytes = self.buffer_bytes;
         listener.forwarded_for = ForwardedFor::Keep;
         listener.access_log = AccessLog::Stdout;
@@ -72,6 +78,16 @@ impl Stage {
             ("dead", dead),
         ] {
             site.clusters.insert(name.into(), cluster(name, address));
+        }
+        if let Some(up) = site.clusters.get_mut("up") {
+            up.metadata = self.metadata;
+        }
+        for (name, address) in [("dead2", Some(dead)), ("peer", self.peer)] {
+            if let Some(address) = address {
+                let mut cluster = cluster(name, address);
+                cluster.protocol = weir_model::Protocol::Http2;
+                site.clusters.insert(name.into(), cluster);
+            }
         }
         Scene {
             site,
@@ -111,6 +127,7 @@ fn routes(chain: &[FilterUse]) -> Vec<Route> {
         matches,
         filters: chain.to_vec(),
         action,
+        metadata: weir_model::Metadata::default(),
     };
     let by_path = RouteMatch {
         path: PathMatch::Exact("/other".into()),
@@ -145,11 +162,13 @@ fn cluster(name: &str, address: std::net::SocketAddr) -> Cluster {
             host: EndpointHost::Ip(address.ip()),
             port: address.port(),
         }],
+        protocol: weir_model::Protocol::Http1,
         load_balancing: weir_model::LoadBalancing::RoundRobin,
         connect_timeout: Duration::from_secs(2),
         idle_timeout: weir_model::limits::UPSTREAM_IDLE_TIMEOUT,
         max_connections: 100,
         ejection: None,
         dns_refresh: Duration::from_secs(5),
+        metadata: weir_model::Metadata::default(),
     }
 }

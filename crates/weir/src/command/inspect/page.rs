@@ -93,6 +93,15 @@ impl Page<'_, '_> {
                 &format!("{}: {}", dialect_name(dialect.name), dialect.reason),
             );
         }
+        let sees = match (report.sees_http(), report.sees_tcp()) {
+            (true, true) => Some("HTTP, TCP connections"),
+            (true, false) => Some("HTTP"),
+            (false, true) => Some("TCP connections"),
+            (false, false) => None,
+        };
+        if let Some(sees) = sees {
+            self.fact("sees", sees);
+        }
         let built = &report.built_with;
         let origin: Vec<&str> = built
             .language
@@ -264,7 +273,7 @@ fn import_text(group: &ImportGroup, import: &weir_guest::inspect::Import) -> Str
         }
         Standing::Known => name.clone(),
         Standing::OtherVersion => format!("{name} (of another ABI version)"),
-        Standing::OtherHost => format!("{name} (Higress's, a stub here)"),
+        Standing::OtherHost => format!("{name} (Higress's)"),
         Standing::WrongSignature { expected } => {
             format!(
                 "{name} {} (wrong type, expected {expected})",

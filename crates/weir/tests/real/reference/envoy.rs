@@ -11,7 +11,7 @@ use super::{Chain, PREBUILT};
 use crate::all::harness::{Wire, until};
 use crate::component;
 
-const TYPES: &str = "type.googleapis.com/envoy.extensions";
+pub(crate) const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
 pub(crate) struct Envoy {
     child: Child,
@@ -21,14 +21,18 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// One worker, one listener a chain, all to this upstream.
-    pub(crate) fn start(chains: &[Chain], upstream: SocketAddr) -> Self {
+    pub(super) fn start(chains: &[Chain], upstream: SocketAddr) -> Self {
+        Self::run(&bootstrap(chains, upstream), chains.len())
+    }
+
+    /// With a bootstrap that has so many listeners, on ports 0.
+    pub(crate) fn run(bootstrap: &Value, listeners: usize) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
         let (file, admin) = (
             folder.path().join("envoy.json"),
             folder.path().join("admin"),
         );
-        let bootstrap = bootstrap(chains, upstream).to_string();
-        fs::write(&file, bootstrap).expect("the folder can be written");
+        fs::write(&file, bootstrap.to_string()).expect("the folder can be written");
         let log = fs::File::create(folder.path().join("log")).expect("the folder can be written");
         let child = Command::new(component("WEIR_ENVOY"))
             .arg("-c")
@@ -36,6 +40,7 @@ impl Envoy {
             .arg("--admin-address-path")
             .arg(&admin)
             .args(["--concurrency", "1", "--disable-hot-restart", "-l", "warn"])
+            .args(["--file-flush-interval-msec", "10"])
             .args(["--base-id", "0", "--skip-hot-restart-on-no-parent"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -47,7 +52,7 @@ impl Envoy {
             listeners: Value::Null,
             _folder: folder,
         };
-        until("Envoy serves", || envoy.looks_ready(&admin, chains.len()));
+        until("Envoy serves", || envoy.looks_ready(&admin, listeners));
         envoy
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::super::function::{self, Function, Style};
+use super::super::{Each, Macro};
 use super::{CompileError, Expression, Parsed, Parser, Token, Tree, literal};
 use crate::property::Value;
 
@@ -151,9 +152,13 @@ impl Parser<'_> {
                 let at = self.at;
                 self.advance()?;
                 if self.accept("(")? {
-                    let mut arguments = vec![operand];
-                    arguments.append(&mut self.list(")")?);
-                    operand = self.call(name, at, Style::Receiver, arguments)?;
+                    let mut arguments = self.list(")")?;
+                    operand = if let Some(kind) = Macro::named(name, arguments.len()) {
+                        self.each(kind, operand, arguments)?
+                    } else {
+                        arguments.insert(0, operand);
+                        self.call(name, at, Style::Receiver, arguments)?
+                    };
                 } else {
                     operand = self.field(operand, name.as_bytes())?;
                 }
@@ -165,6 +170,27 @@ impl Parser<'_> {
                 return Ok(operand);
             }
         }
+    }
+
+    /// A macro: its first argument names the elements.
+    fn each(&self, kind: Macro, range: Tree, arguments: Vec<Tree>) -> Parsed {
+        let depth = range.depth.max(deepest(&arguments));
+        let mut arguments = expressions(arguments).into_iter();
+        let name = match arguments.next() {
+            Some(Expression::Path(path)) if path.len() == 1 => path.into_iter().next(),
+            Some(_) | None => None,
+        };
+        let (name, body) = name
+            .zip(arguments.next_back())
+            .ok_or_else(|| self.error("a name for the elements"))?;
+        let each = Each {
+            kind,
+            range: range.expression,
+            name,
+            condition: arguments.next(),
+            body,
+        };
+        self.tree(Expression::Each(Box::new(each)), depth)
     }
 
     fn field(&self, operand: Tree, name: &[u8]) -> Parsed {

@@ -1,0 +1,112 @@
+//! A new VM beside the old one, because the plugin asked for it (Higress's `wasm_need_rebuild`):
+//! Go's memory never shrinks.
+//!
+//! The slot that chains know stays where it is and names an heir, which new streams go to. A slot
+//! that has an heir is retired: its VM ends with its last stream.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Slot;
+use crate::stream::StreamRef;
+
+/// The shortest life of a VM that was made this way: a plugin that asks at every request must not
+/// get a VM for each.
+const REBUILD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a slot knows about its replacement.
+#[derive(Default)]
+pub(super) struct Rebuild {
+    is_wanted: Cell<bool>,
+    is_retired: Cell<bool>,
+    /// When it took over; `None`: it was the first.
+    born: Cell<Option<Instant>>,
+    heir: RefCell<Option<Rc<Slot>>>,
+}
+
+impl Rebuild {
+    /// The slot takes over.
+    pub(super) fn begin(&self) {
+        self.born.set(Some(Instant::now()));
+    }
+
+    fn is_due(&self) -> bool {
+        let is_old = || {
+            let born = self.born.get();
+            born.is_none_or(|born| born.elapsed() >= REBUILD_INTERVAL)
+        };
+        self.is_wanted.get() && is_old()
+    }
+}
+
+impl Slot {
+    /// The plugin wants a new VM for the streams to come.
+    pub(crate) fn rebuild_soon(&self) {
+        self.rebuild().is_wanted.set(true);
+    }
+
+    /// The slot that new streams of this one go to, if it is another one. Makes it if it is due. To
+    /// be asked of slots in chains only.
+    pub(crate) fn heir(&self) -> Option<Rc<Slot>> {
+        let known = self.newest();
+        let newest = known.as_deref().unwrap_or(self);
+        if !newest.rebuild().is_due() {
+            return known;
+        }
+        match newest.successor() {
+            Ok(heir) => {
+                tracing::info!(filter = %self.filter().name, "the plugin gets a new VM, as it asked");
+                *self.rebuild().heir.borrow_mut() = Some(Rc::clone(&heir));
+                newest.rebuild().is_retired.set(true);
+                newest.end_if_retired();
+                Some(heir)
+            }
+            Err(error) => {
+                newest.rebuild().is_wanted.set(false);
+                tracing::error!(%error, "the plugin asked for a new VM, which did not start");
+                known
+            }
+        }
+    }
+
+    /// The heir as it is.
+    pub(crate) fn newest(&self) -> Option<Rc<Slot>> {
+        self.rebuild().heir.borrow().clone()
+    }
+
+    /// A retired VM that nobody uses is told to end, and does.
+    pub(super) fn end_if_retired(&self) {
+        if !self.rebuild().is_retired.get() || self.is_in_use() {
+            return;
+        }
+        self.drain_here();
+        if !self.has_ending_root() {
+            self.end_vm();
+        }
+    }
+
+    /// Lets an access-log plugin see a stream that is complete.
+    pub(crate) fn log(&self, root: usize, stream: &StreamRef) {
+        match self.heir() {
+            Some(heir) => heir.log_here(root, stream),
+            None => self.log_here(root, stream),
+        }
+    }
+
+    /// The worker drains: every root is told; those that need more time say `proxy_done` later.
+    pub(crate) fn drain(&self) {
+        self.drain_here();
+        if let Some(heir) = self.newest() {
+            heir.drain_here();
+        }
+    }
+
+    /// Whether a root has been told to end and has not yet.
+    pub(crate) fn is_ending(&self) -> bool {
+        let heir = self.newest();
+        self.has_ending_root() || heir.is_some_and(|heir| heir.has_ending_root())
+    }
+}
