@@ -217,6 +217,7 @@ impl Exchange {
                 None => {}
             }
             if !self.advance(cx)? {
+                self.watch_client(cx)?;
                 return Poll::Pending;
             }
         }

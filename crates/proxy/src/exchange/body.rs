@@ -88,7 +88,10 @@ impl Exchange {
             }
             match self.advance(cx) {
                 Ok(true) => {}
-                Ok(false) => return Poll::Pending,
+                Ok(false) => match self.watch_client(cx) {
+                    Ok(()) => return Poll::Pending,
+                    Err(reset) => return Poll::Ready(Some(Err(reset))),
+                },
                 Err(reset) => return Poll::Ready(Some(Err(reset))),
             }
         }

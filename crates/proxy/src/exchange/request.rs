@@ -219,23 +219,36 @@ impl Exchange {
     /// The answer goes out and nobody wants the rest of the request: what is there of it is read, so
     /// that the connection can go on; if more is to come, the client learns that it cannot.
     pub(super) fn leave_request(&mut self, cx: &mut Context<'_>) {
-        if !self.request_is_over {
-            return;
-        }
+        // A client that has gone is noticed as the answer is written.
+        let _ = self.watch_client(cx);
+        self.closes |= self.request_is_over && self.source.is_some();
+    }
+
+    /// Reads what a client still sends of a request that is over: behind unread bytes nobody would
+    /// see that it has gone.
+    pub(super) fn watch_client(&mut self, cx: &mut Context<'_>) -> Result<(), Reset> {
         let mut left = limits::LINGER_BYTES;
-        while let Some(source) = &mut self.source {
-            if left == 0 {
-                break;
-            }
-            match Pin::new(&mut *source).poll_frame(cx) {
+        while self.request_is_over
+            && left > 0
+            && let Some(source) = &mut self.source
+        {
+            match Pin::new(source).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
                 }
                 Poll::Ready(None) => self.source = None,
-                Poll::Ready(Some(Err(_))) | Poll::Pending => break,
+                Poll::Ready(Some(Err(_))) => {
+                    self.source = None;
+                    self.closes = true;
+                    let facts = &mut self.stream.borrow_mut().facts;
+                    facts.flags = Flags::of("DC");
+                    facts.details = Some("downstream_remote_disconnect".to_owned());
+                    return Err(Reset("the client broke off"));
+                }
+                Poll::Pending => break,
             }
         }
-        self.closes |= self.source.is_some();
+        Ok(())
     }
 
     fn source_gave(&mut self, frame: hyper::body::Frame<Bytes>) {

@@ -68,3 +68,21 @@ fn background_plugins_run_once_without_traffic() {
         ["tick_every 0", "tick 1", "call 0 4", "get 0 200", &name]
     );
 }
+
+/// Behind the unread rest of a request nobody saw that the client had gone.
+#[test]
+fn a_client_that_goes_while_its_answer_is_held_is_noticed() {
+    for rest in ["3\r\nabc\r\n0\r\n\r\n", "3\r\na"] {
+        let gateway = with(guest(
+            r#"(response_body (say "held") 1) (log (say "over"))"#,
+        ))
+        .start();
+        let mut client = gateway.client();
+        client.send("POST /other HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n");
+        gateway.until(0, "held");
+        client.send(rest);
+        client.hang_up();
+        gateway.until(0, "over");
+        assert_eq!(gateway.details(), "downstream_remote_disconnect");
+    }
+}
