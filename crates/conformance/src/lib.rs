@@ -38,6 +38,15 @@ pub use watch::Watch;
 
 use wire::locked;
 
+/// Compiles a script of the kit's small language, for tests that need a guest and no scene.
+///
+/// # Errors
+///
+/// What is wrong with the script, and on which line of it.
+pub fn guest(abi: &str, script: &str) -> Result<Vec<u8>, String> {
+    guest::compile(abi, script).map_err(|flaw| format!("line {}: {}", flaw.line, flaw.what))
+}
+
 /// How statements are played.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -55,7 +55,7 @@ fn check_frames(bytes: &'static [u8], expected: &[&str]) {
     let (gateway, peer) = calling(
         r#"(request_headers (!grpc_stream "peer" "s" "m" ""))
            (grpc_receive (show "message" $size))
-           (grpc_close (show "close" $code))"#,
+           (grpc_close (show "close" $status))"#,
         vec![
             Step::Head(200, &[]),
             Step::Bytes(bytes::Bytes::from_static(bytes)),
@@ -98,7 +98,7 @@ fn a_guest_that_sends_without_end_learns_it() {
                (bump b) (if (i32.lt_u @b 64) (then (br $again))))
              (grpc_send @a "x" 0))
            (grpc_receive_trailing_metadata (show "trailing" $n))
-           (grpc_close (show "close" $code) (status) (grpc_close $token) (grpc_close $token))"#,
+           (grpc_close (show "close" $status) (status) (grpc_close $token) (grpc_close $token))"#,
         vec![Step::Pause(Duration::from_secs(20))],
     );
     assert_eq!(gateway.ask(GET).status, 200);
