@@ -29,6 +29,10 @@ import time
 
 BENCH = pathlib.Path(__file__).resolve().parent
 CASES = ["plain", "noop", "headers", "body", "shared", "cpu", "crash"]
+ISOLATIONS = ["module", "plugin", "configuration", "request", "process"]
+# What the plugin of `--plugin` is told, and what then shows that it works.
+ADDS = {"operate": "add", "headers": [{"key": "x-added", "value": "yes"}]}
+PLUGIN = {"reqRules": [ADDS], "respRules": [ADDS]}
 FILES = {"/small": 100, "/big": 64 * 1024}
 GATEWAY_CPU, LOAD_CPU = 0, 1
 # What wrk tells at the end, one line: counts, microseconds, errors.
@@ -184,17 +188,60 @@ def upstream(work, arguments, stack):
     return port
 
 
+def leb(number):
+    """A number as WebAssembly writes it."""
+    digits = []
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*digits, number])
+
+
+def number_at(data, at):
+    """The number that begins at an offset, and where it ends."""
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def for_envoy(plugin, work):
+    """The plugin with a marker that Envoy knows: Higress's differs in its name only."""
+    module, marker = plugin.read_bytes(), b"proxy_abi_version_0_2_1"
+    old, new = leb(25) + marker + b"00", leb(23) + marker
+    parts, at = [module[:8]], 8
+    while at < len(module):
+        kind, (size, begin) = module[at], number_at(module, at + 1)
+        at = begin + size
+        section = module[begin:at]
+        if kind == 7:
+            section = section.replace(old, new)
+        parts += [bytes([kind]), leb(len(section)), section]
+    path = work / "plugin.wasm"
+    path.write_bytes(b"".join(parts))
+    return path
+
+
 class Gateway:
     """One gateway with one case."""
 
     def __init__(self, name, case, port_upstream, work, arguments):
         self.name, self.case = name, case
+        self.filter, _, isolation = case.partition("+")
         self.port, self.log = free_port(), work / f"{name}-{case}.log"
+        modules = {"plain": ""}
+        if self.filter == "plugin":
+            modules["plugin"] = arguments.plugin if name == "weir" else for_envoy(arguments.plugin, work)
         values = {
             "port": self.port,
             "admin": free_port(),
             "upstream": port_upstream,
-            "filter": "" if case == "plain" else BENCH / "filters" / f"{case}.wasm",
+            "filter": modules.get(self.filter, BENCH / "filters" / f"{self.filter}.wasm"),
+            "isolation": isolation or "plugin",
+            "configuration": json.dumps(json.dumps(PLUGIN)) if self.filter == "plugin" else '""',
         }
         configuration = work / f"{name}-{case}.yaml"
         configuration.write_text(filled(f"{name}.yaml", values))
@@ -272,8 +319,8 @@ def fnv1a(count):
 
 def prove(gateway):
     """Shows that a gateway forwards, and that its filter does its work. Returns a remark, or nothing."""
-    port, case = gateway.port, gateway.case
-    who = f"{gateway.name} {case}"
+    port, case = gateway.port, gateway.filter
+    who = f"{gateway.name} {gateway.case}"
     for path in FILES:
         status, headers, body = ask(port, path)
         expect(f"{who}: status", status, 200)
@@ -288,6 +335,8 @@ def prove(gateway):
         expect(f"{who}: x-count", ask(port, "/small")[1].get("x-count"), f"{count + 1:x}")
     if case == "cpu":
         expect(f"{who}: x-hash", headers.get("x-hash"), fnv1a(200_000))
+    if case == "plugin":
+        expect(f"{who}: x-added", headers.get("x-added"), "yes")
     if case == "crash":
         expect(f"{who}: x-alive", headers.get("x-alive"), "yes")
         return recovery(gateway, who)
@@ -433,7 +482,8 @@ def parsed():
     parser.add_argument("--weir", metavar="PATH", default=weir_by_default(), help="default: target/dist/weir, then target/release/weir")
     parser.add_argument("--envoy", metavar="PATH", default=shutil.which("envoy"), help="default: the one on PATH")
     parser.add_argument("--gateways", type=words, default=["weir", "envoy"], help="default: weir,envoy; ratios are first by second")
-    parser.add_argument("--cases", type=words, default=CASES, help=f"default: {','.join(CASES)}")
+    parser.add_argument("--cases", type=words, default=CASES, help=f"default: {','.join(CASES)}; also plugin, and each with +ISOLATION for Weir's filter")
+    parser.add_argument("--plugin", metavar="PATH", type=pathlib.Path, help="module of the case plugin: Higress's transformer")
     parser.add_argument("--paths", type=words, default=list(FILES), help=f"default: {','.join(FILES)}")
     parser.add_argument("--conns", type=int, default=32, help="connections; default: 32")
     parser.add_argument("--rounds", type=int, default=11, help="for every gateway, case and path; default: 11")
@@ -441,7 +491,10 @@ def parsed():
     parser.add_argument("--nice", type=int, default=0, help="of everything measured; below 0 needs root")
     parser.add_argument("--out", metavar="FILE", type=pathlib.Path, help="results as JSON, with every round")
     arguments = parser.parse_args()
-    for given, known in ((arguments.cases, CASES), (arguments.paths, FILES), (arguments.gateways, ["weir", "envoy"])):
+    cases = [case + mode for case in [*CASES, "plugin"] for mode in ["", *(f"+{each}" for each in ISOLATIONS)]]
+    if any(case.startswith("plugin") for case in arguments.cases) and not arguments.plugin:
+        parser.error("the case plugin needs --plugin PATH")
+    for given, known in ((arguments.cases, cases), (arguments.paths, FILES), (arguments.gateways, ["weir", "envoy"])):
         for word in given:
             if word not in known:
                 parser.error(f"unknown: {word}; known: {', '.join(known)}")
