@@ -50,6 +50,12 @@ impl MemoryCap {
             was_refused: false,
         }
     }
+
+    /// Counts memories that came with a snapshot, instead of those that were asked for.
+    pub(crate) fn hold(&mut self, bytes: u64) {
+        self.bytes = bytes;
+        self.was_refused = false;
+    }
 }
 
 impl wasmtime::ResourceLimiter for MemoryCap {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use weir_model::limits;
 
+use crate::memory::Memories;
+
 /// Distance of two ticks of the deadline clock: the grain of every time limit of a guest.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
 
@@ -48,9 +50,13 @@ impl Engine {
             .epoch_interruption(true)
             .max_wasm_stack(limits::GUEST_STACK_BYTES)
             .async_stack_size(2 * limits::GUEST_STACK_BYTES)
-            .memory_init_cow(true)
+            // Images are mapped by our own memories, not by Wasmtime's.
+            .memory_init_cow(false)
+            .with_host_memory(Arc::new(Memories::default()))
             .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20))
             .concurrency_support(false);
+        // Opened before a process gives up its rights.
+        let _ = crate::memory::page_map();
         let inner = wasmtime::Engine::new(&config)
             .map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
         let ended = Arc::new(AtomicBool::new(false));

@@ -1,21 +1,27 @@
 //! Runs untrusted WebAssembly and decides nothing about the network.
 //!
 //! Read in this order: [`door`] is the only way in and out, [`abi`] names what Proxy-Wasm modules
-//! may import and export, [`program`] checks and compiles a module, [`vm`] runs it, and `host`
-//! turns its imports into calls through the door.
+//! may import and export, [`prepare`] rewrites a module, [`program`] checks and compiles it, [`vm`]
+//! runs it, `memory` and `image` are what its linear memories are made of, [`snapshot`] keeps their
+//! state, and `host` turns its imports into calls through the door.
 
 pub mod abi;
 pub mod door;
 pub mod engine;
 pub mod inspect;
 pub mod pairs;
+pub mod prepare;
 pub mod program;
+pub mod snapshot;
 pub mod vm;
 
 mod cell;
 mod host;
+mod image;
+mod memory;
 
 pub use door::{Answer, Call, Event, Failure, Reply, Status, Stop, World};
 pub use engine::{Engine, EngineError};
 pub use program::{LoadError, Program, ProgramOptions};
+pub use snapshot::{Reset, Snapshot, SnapshotError, SnapshotRefusal};
 pub use vm::{Host, OnThread, StartError, Vm, WaitingHost, WaitingVm};

@@ -3,16 +3,29 @@
 //! Invariant: a [`Program`] that exists can be linked; everything that could be refused about a
 //! module was refused here, with its name.
 
+use std::sync::Arc;
+
 use wasmtime::{ExternType, FuncType, ModuleExport, ValType};
 use weir_model::{Dialect, Strictness};
 
 use crate::abi::{self, AbiVersion, ValueType};
 use crate::engine::Engine;
+use crate::prepare::{Facts, Parts, prepare};
+use crate::snapshot::{Snapshot, SnapshotRefusal};
+use crate::vm::CallbackExports;
 
 /// A compiled plugin. Shared by all workers.
 pub struct Program {
     pub(crate) module: wasmtime::Module,
     pub(crate) exports: Exports,
+    /// Why no snapshot can be made of a guest; `None`: it can.
+    pub(crate) refusal: Option<SnapshotRefusal>,
+    /// What memories hold before anything runs.
+    pub(crate) start_image: Snapshot,
+    /// Names about which worlds are asked: imported functions that are capabilities, and callbacks.
+    pub(crate) gated: Vec<String>,
+    /// Dies with the program: what a host keeps for it can go then.
+    pub(crate) life: Arc<()>,
     /// What the module's marker declares.
     pub version: AbiVersion,
     /// Whose rules it runs under.
@@ -34,6 +47,11 @@ pub struct ProgramOptions {
 
 /// Where the exports are that the host calls.
 pub(crate) struct Exports {
+    pub(crate) callbacks: CallbackExports,
+    /// The module's start function, which runs before everything else.
+    pub(crate) first: Option<ModuleExport>,
+    /// Mutable globals that a snapshot holds.
+    pub(crate) globals: Vec<ModuleExport>,
     pub(crate) memory: ModuleExport,
     pub(crate) allocator: ModuleExport,
     pub(crate) initialize: Option<ModuleExport>,
@@ -83,6 +101,9 @@ pub enum LoadError {
         /// Type in the host.
         expected: String,
     },
+    /// The system gave no memory for what data segments hold.
+    #[error("no memory for the module's start image: {0}")]
+    Image(std::io::Error),
     /// Imported globals have no meaning in this ABI.
     #[error("the module imports the global {module}.{name}; imported globals are not supported")]
     ImportedGlobal {
@@ -118,8 +139,22 @@ impl Program {
         bytes: &[u8],
         options: ProgramOptions,
     ) -> Result<Self, LoadError> {
-        let module = wasmtime::Module::from_binary(engine.wasmtime(), bytes)
-            .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+        let prepared = prepare(bytes);
+        let module = wasmtime::Module::from_binary(engine.wasmtime(), &prepared.wasm);
+        let module = module.map_err(|error| corrupted(engine, bytes, &error))?;
+        Self::assemble(module, &prepared.parts, options)
+    }
+
+    /// Checks a compiled module, which [`prepare`] had rewritten, and puts a program together.
+    ///
+    /// # Errors
+    ///
+    /// See [`LoadError`].
+    pub(crate) fn assemble(
+        module: wasmtime::Module,
+        Parts { image, facts }: &Parts,
+        options: ProgramOptions,
+    ) -> Result<Self, LoadError> {
         let functions = module
             .exports()
             .filter(|export| export.ty().func().is_some())
@@ -130,10 +165,16 @@ impl Program {
         let (dialect, dialect_reason) = choose_dialect(&module, version, options.dialect);
         let stubs = check_imports(&module, (version, dialect), options.strictness)?;
         check_callbacks(&module)?;
-        let exports = Exports::find(&module)?;
+        let exports = Exports::find(&module, facts)?;
+        let gated = gated(&module, &exports);
+        let obstacles = facts.obstacles.clone();
         Ok(Self {
             module,
             exports,
+            refusal: (!obstacles.is_empty()).then_some(SnapshotRefusal { obstacles }),
+            start_image: Snapshot::of_start(facts, image).map_err(LoadError::Image)?,
+            gated,
+            life: Arc::new(()),
             version,
             dialect,
             dialect_reason,
@@ -141,11 +182,43 @@ impl Program {
         })
     }
 
+    /// Whether the state of a guest can be kept, which a VM per request needs.
+    ///
+    /// # Errors
+    ///
+    /// Everything in the module that a snapshot would not hold.
+    pub fn can_snapshot(&self) -> Result<(), SnapshotRefusal> {
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+
     /// Whether a headers callback's value 1 means "stop, but go on with the body" by default.
     #[must_use]
     pub fn keeps_headers_stop_iteration(&self) -> bool {
         self.version == AbiVersion::V0_2_100
     }
+}
+
+/// The names about which worlds are asked.
+fn gated(module: &wasmtime::Module, exports: &Exports) -> Vec<String> {
+    let imports = module
+        .imports()
+        .filter(|import| {
+            let known = abi::find(import.module(), import.name());
+            known.is_some_and(|function| function.topic != abi::Topic::Runtime)
+        })
+        .map(|import| import.name().to_owned());
+    imports
+        .chain(exports.callbacks.names().map(str::to_owned))
+        .collect()
+}
+
+/// Why a module was not compiled, by its own offsets and not by those of the rewritten one.
+fn corrupted(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadError {
+    let text = match wasmtime::Module::validate(engine.wasmtime(), bytes) {
+        Err(own) => format!("{own:#}"),
+        Ok(()) => format!("{error:#}"),
+    };
+    LoadError::Corrupted(text)
 }
 
 fn choose_dialect(
@@ -237,7 +310,7 @@ fn check_callbacks(module: &wasmtime::Module) -> Result<(), LoadError> {
 }
 
 impl Exports {
-    fn find(module: &wasmtime::Module) -> Result<Self, LoadError> {
+    fn find(module: &wasmtime::Module, facts: &Facts) -> Result<Self, LoadError> {
         let of_type = |name: &str, params: &[ValueType], results: &[ValueType]| {
             let ty = module.get_export(name)?;
             has_type(ty.func()?, params, results).then(|| module.get_export_index(name))?
@@ -249,7 +322,15 @@ impl Exports {
             return Err(LoadError::NoMemory);
         }
         let int = ValueType::I32;
+        let private = |name: &str| {
+            let missing = || LoadError::Corrupted(format!("the export {name} is missing"));
+            module.get_export_index(name).ok_or_else(missing)
+        };
+        let globals = (0..facts.globals).map(|number| private(&facts.global(number)));
         Ok(Self {
+            callbacks: CallbackExports::find(module),
+            first: facts.start().map(|name| private(&name)).transpose()?,
+            globals: globals.collect::<Result<_, _>>()?,
             memory: module
                 .get_export_index("memory")
                 .ok_or(LoadError::NoMemory)?,

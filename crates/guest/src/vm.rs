@@ -3,41 +3,49 @@
 //! Invariant: after a [`Failure`] the instance is never entered again.
 
 mod callbacks;
+mod link;
+mod state;
 mod waiting;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use wasmtime::{
-    Extern, ExternType, Func, FuncType, Instance, Linker, Memory, ModuleExport, Store, Table, Trap,
-    UpdateDeadline, Val, ValType,
+    Extern, Func, Instance, Linker, Memory, ModuleExport, Store, Trap, UpdateDeadline, Val,
 };
 use weir_model::{Dialect, GuestLimits};
 
-use crate::abi::Topic;
 use crate::cell::{Cell, Deadline, MemoryCap, Phase};
-use crate::door::{Call, Event, Failure, Status, Stop, World};
+use crate::door::{Event, Failure, Stop, World};
 use crate::engine::{Engine, ticks};
+use crate::memory::Birth;
 use crate::program::Program;
+use crate::snapshot::Snapshot;
+pub(crate) use callbacks::CallbackExports;
 use callbacks::Callbacks;
+use link::Link;
+use state::State;
 
 pub use waiting::{OnThread, WaitingHost, WaitingVm};
-
-/// `errno` of a WASI function that is not there.
-const WASI_NOSYS: i32 = 52;
-/// `errno` of a WASI function that is withheld.
-const WASI_NOTCAPABLE: i32 = 76;
 
 /// The host's functions, ready to be linked with any program. One per worker and kind of world.
 pub struct Host<W: World> {
     linker: Linker<Cell<W>>,
     engine: Engine,
+    /// Programs that were linked already.
+    links: RefCell<Vec<Rc<Link<W>>>>,
 }
+
+/// How messages call the function of a module's start section.
+const START_SECTION: &str = "the start section";
 
 /// A running guest.
 pub struct Vm<W: World> {
     store: Store<Cell<W>>,
     callbacks: Callbacks,
     memory: Memory,
+    state: State,
     has_failed: bool,
 }
 
@@ -70,10 +78,12 @@ impl<W: World> Host<W> {
         Ok(Self {
             linker,
             engine: engine.clone(),
+            links: RefCell::default(),
         })
     }
 
-    /// Makes an instance and runs its start functions (`_initialize` and `main`, or `_start`).
+    /// Makes an instance and runs its start functions (the start section's, then `_initialize` and
+    /// `main`, or `_start`).
     ///
     /// # Errors
     ///
@@ -84,22 +94,36 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<Vm<W>, StartError> {
-        let mut store = self.store(program, world, limits);
-        let linker = self.linker_for(program, &mut store).map_err(refused)?;
-        let instance = linker
-            .instantiate(&mut store, &program.module)
-            .map_err(refused)?;
-        let memory = bind(&instance, program, &mut store)?;
-        let callbacks = Callbacks::find(&instance, &mut store);
-        let mut vm = Vm {
-            store,
-            callbacks,
-            memory,
-            has_failed: false,
-        };
+        let (mut vm, instance) = self.make(program, &program.start_image, world, limits)?;
         vm.run_start(&instance, program, limits.start)?;
         vm.store.data_mut().phase = Phase::Running;
         Ok(vm)
+    }
+
+    /// Makes an instance whose memories hold what a snapshot says.
+    fn make(
+        &self,
+        program: &Program,
+        snapshot: &Snapshot,
+        world: W,
+        limits: &GuestLimits,
+    ) -> Result<(Vm<W>, Instance), StartError> {
+        let mut store = self.store(program, world, limits);
+        let link = self.link(program, &mut store)?;
+        let mut birth = Birth::of(snapshot.memories().iter().cloned());
+        let instance = birth.give(|| link.instance.instantiate(&mut store));
+        let instance = instance.map_err(refused)?;
+        let memory = bind(&instance, program, &mut store)?;
+        let callbacks = link.callbacks.bind(&instance, &mut store);
+        let state = State::of(program, &instance, &mut store, (snapshot, birth));
+        let vm = Vm {
+            store,
+            callbacks,
+            memory,
+            state: state?,
+            has_failed: false,
+        };
+        Ok((vm, instance))
     }
 
     /// A store for one guest, with its limits set.
@@ -124,51 +148,6 @@ impl<W: World> Host<W> {
         });
         store.set_epoch_deadline(ticks(limits.start / 2));
         store
-    }
-
-    /// The host's functions, with stubs and memories that only this program asks for.
-    fn linker_for(
-        &self,
-        program: &Program,
-        store: &mut Store<Cell<W>>,
-    ) -> wasmtime::Result<Linker<Cell<W>>> {
-        let mut linker = self.linker.clone();
-        if program.dialect == Dialect::Higress {
-            crate::host::higress::link(&mut linker)?;
-        }
-        for import in program.module.imports() {
-            let (module, name) = (import.module(), import.name());
-            match import.ty() {
-                ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
-                    withhold(&mut linker, (module, name), ty)?;
-                }
-                ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
-                    let is_wasi = crate::abi::WASI_MODULES.contains(&module);
-                    let answer = if is_wasi {
-                        WASI_NOSYS
-                    } else {
-                        Status::Unimplemented as i32
-                    };
-                    let answers: Vec<Val> =
-                        ty.results().map(|ty| stub_answer(&ty, answer)).collect();
-                    linker.func_new(module, name, ty, move |_, _, results| {
-                        results.clone_from_slice(&answers);
-                        Ok(())
-                    })?;
-                }
-                ExternType::Memory(ty) => {
-                    let memory = Memory::new(&mut *store, ty)?;
-                    linker.define(&mut *store, module, name, memory)?;
-                }
-                ExternType::Table(ty) => {
-                    let empty = wasmtime::Ref::null(ty.element().heap_type());
-                    let table = Table::new(&mut *store, ty, empty)?;
-                    linker.define(&mut *store, module, name, table)?;
-                }
-                ExternType::Func(_) | ExternType::Global(_) | ExternType::Tag(_) => {}
-            }
-        }
-        Ok(linker)
     }
 }
 
@@ -249,39 +228,6 @@ impl<W: World> Vm<W> {
     }
 }
 
-/// Whether a world lets its guest call what it imports. What tool chains need to run, and what this
-/// host does not know, is no capability.
-fn is_granted<W: World>(world: &W, module: &str, name: &str) -> bool {
-    let known = crate::abi::find(module, name);
-    known.is_none_or(|function| function.topic == Topic::Runtime || world.allows(name))
-}
-
-/// Puts a stub in the place of a host function: it tells the world and fails.
-fn withhold<W: World>(
-    linker: &mut Linker<Cell<W>>,
-    (module, name): (&str, &str),
-    ty: FuncType,
-) -> wasmtime::Result<()> {
-    let answer = if crate::abi::WASI_MODULES.contains(&module) {
-        WASI_NOTCAPABLE
-    } else {
-        Status::InternalFailure as i32
-    };
-    let answers: Vec<Val> = ty.results().map(|ty| stub_answer(&ty, answer)).collect();
-    let function = name.to_owned();
-    linker.allow_shadowing(true);
-    linker.func_new(module, name, ty, move |mut guest, _, results| {
-        let world = &mut guest.data_mut().world;
-        world.call(Call::Withheld {
-            function: &function,
-        })?;
-        results.clone_from_slice(&answers);
-        Ok(())
-    })?;
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
 /// Notes memory and allocator of an instance in its cell.
 fn bind<W: World>(
     instance: &Instance,
@@ -311,9 +257,13 @@ fn start_steps(program: &Program) -> impl Iterator<Item = (&'static str, &Module
         let main = exports.main.as_ref().map(|main| ("main", main));
         main.or(exports.main_void.as_ref().map(|main| ("__main_void", main)))
     };
+    let first = exports.first.as_ref().map(|first| (START_SECTION, first));
     let steps = match &exports.initialize {
-        Some(initialize) => [Some(("_initialize", initialize)), main()],
-        None => [exports.start.as_ref().map(|start| ("_start", start)), None],
+        Some(initialize) => [first, Some(("_initialize", initialize)), main()],
+        None => {
+            let start = exports.start.as_ref().map(|start| ("_start", start));
+            [first, start, None]
+        }
     };
     steps.into_iter().flatten()
 }
@@ -354,18 +304,6 @@ fn failure_of(error: &wasmtime::Error, limit: Duration) -> Failure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Failure::Deadline(limit),
         _ => Failure::Trap(text_of(error)),
-    }
-}
-
-/// What a stub returns for a result of this type.
-fn stub_answer(ty: &ValType, answer: i32) -> Val {
-    match ty {
-        ValType::I32 => Val::I32(answer),
-        ValType::I64 => Val::I64(i64::from(answer)),
-        ValType::F32 => Val::F32(0),
-        ValType::F64 => Val::F64(0),
-        ValType::V128 => Val::V128(0u128.into()),
-        ValType::Ref(_) => Val::null_func_ref(),
     }
 }
 

@@ -48,6 +48,15 @@ pub const WORKER_STACK_BYTES: usize = 8 << 20;
 /// Elements of one table, all tables of one VM.
 pub const GUEST_TABLE_ELEMENTS: usize = 1_000_000;
 
+/// Bytes of a module's data segments that become its start image, in pages: as much as one VM may
+/// have by default. What is beyond stays in the module and is copied at every start.
+pub const START_IMAGE_BYTES_MAX: usize = 256 << 20;
+/// Address ranges (4 GiB each, without memory) that are kept for the next VMs of a process.
+pub const GUEST_RESERVATIONS_KEPT: usize = 64;
+/// Bytes that one request may have written to and that its VM keeps for the next request instead of
+/// giving them back: a Go plugin writes to some hundred KiB, page faults cost more than copying.
+pub const RESET_KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// A pairs buffer handed over by a guest (as Envoy).
 pub const PAIRS_BYTES_MAX: usize = 1 << 20;
 /// Pairs in such a buffer (as Envoy).

@@ -1,41 +1,88 @@
-//! The exports of a plugin that the host calls, looked up once per instance.
+//! The exports of a plugin that the host calls: looked up and checked once per program, bound to
+//! every instance.
 
-use wasmtime::{Instance, Store, TypedFunc, WasmParams, WasmResults};
+mod binding;
+
+use wasmtime::{Func, Instance, Store, TypedFunc, WasmParams};
 
 use crate::cell::Cell;
 use crate::door::{Event, World};
+use binding::{Bind, Exported, Shape, bind};
 
 type OneWay<P> = Option<TypedFunc<P, ()>>;
 type Asking<P> = Option<TypedFunc<P, i32>>;
 
-/// All callbacks of one instance; absent ones are `None`.
-pub(super) struct Callbacks {
-    context_create: OneWay<(i32, i32)>,
-    vm_start: Asking<(i32, i32)>,
-    configure: Asking<(i32, i32)>,
-    tick: OneWay<i32>,
-    request_headers: Headers,
-    request_body: Asking<(i32, i32, i32)>,
-    request_trailers: Asking<(i32, i32)>,
-    response_headers: Headers,
-    response_body: Asking<(i32, i32, i32)>,
-    response_trailers: Asking<(i32, i32)>,
-    new_connection: Asking<i32>,
-    downstream_data: Asking<(i32, i32, i32)>,
-    upstream_data: Asking<(i32, i32, i32)>,
-    downstream_connection_close: OneWay<(i32, i32)>,
-    upstream_connection_close: OneWay<(i32, i32)>,
-    done: Asking<i32>,
-    log: OneWay<i32>,
-    delete: OneWay<i32>,
-    http_call_response: OneWay<(i32, i32, i32, i32, i32)>,
-    grpc_initial_metadata: OneWay<(i32, i32, i32)>,
-    grpc_message: OneWay<(i32, i32, i32)>,
-    grpc_trailing_metadata: OneWay<(i32, i32, i32)>,
-    grpc_close: OneWay<(i32, i32, i32)>,
-    queue_ready: OneWay<(i32, i32)>,
-    redis_reply: OneWay<(i32, i32, i32, i32)>,
-    foreign_function: OneWay<(i32, i32, i32)>,
+/// Declares the callbacks: where a module exports them, and bound to an instance.
+macro_rules! callbacks {
+    ($($field:ident: $ty:ty = $name:literal;)*) => {
+        /// Where a module exports its callbacks, their types checked.
+        #[derive(Clone)]
+        pub(crate) struct CallbackExports {
+            $($field: Option<Exported>,)*
+        }
+
+        /// All callbacks of one instance; absent ones are `None`.
+        pub(super) struct Callbacks {
+            $($field: $ty,)*
+        }
+
+        impl CallbackExports {
+            /// Looks a module's callbacks up. Those of another type are taken for absent.
+            pub(crate) fn find(module: &wasmtime::Module) -> Self {
+                Self { $($field: Exported::find::<$ty>(module, $name),)* }
+            }
+
+            /// The names of those that are there.
+            pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+                [$(($name, self.$field.is_some()),)*]
+                    .into_iter()
+                    .filter_map(|(name, is_there)| is_there.then_some(name))
+            }
+
+            /// Those of them that a world lets the host call.
+            pub(super) fn allowed(&self, world: &impl World) -> Self {
+                Self { $($field: self.$field.filter(|_| world.allows($name)),)* }
+            }
+
+            /// Binds them to an instance of their module.
+            pub(super) fn bind<W: World>(
+                &self,
+                instance: &Instance,
+                store: &mut Store<Cell<W>>,
+            ) -> Callbacks {
+                Callbacks { $($field: bind::<$ty, W>(self.$field, instance, store),)* }
+            }
+        }
+    };
+}
+
+callbacks! {
+    context_create: OneWay<(i32, i32)> = "proxy_on_context_create";
+    vm_start: Asking<(i32, i32)> = "proxy_on_vm_start";
+    configure: Asking<(i32, i32)> = "proxy_on_configure";
+    tick: OneWay<i32> = "proxy_on_tick";
+    request_headers: Headers = "proxy_on_request_headers";
+    request_body: Asking<(i32, i32, i32)> = "proxy_on_request_body";
+    request_trailers: Asking<(i32, i32)> = "proxy_on_request_trailers";
+    response_headers: Headers = "proxy_on_response_headers";
+    response_body: Asking<(i32, i32, i32)> = "proxy_on_response_body";
+    response_trailers: Asking<(i32, i32)> = "proxy_on_response_trailers";
+    new_connection: Asking<i32> = "proxy_on_new_connection";
+    downstream_data: Asking<(i32, i32, i32)> = "proxy_on_downstream_data";
+    upstream_data: Asking<(i32, i32, i32)> = "proxy_on_upstream_data";
+    downstream_connection_close: OneWay<(i32, i32)> = "proxy_on_downstream_connection_close";
+    upstream_connection_close: OneWay<(i32, i32)> = "proxy_on_upstream_connection_close";
+    done: Asking<i32> = "proxy_on_done";
+    log: OneWay<i32> = "proxy_on_log";
+    delete: OneWay<i32> = "proxy_on_delete";
+    http_call_response: OneWay<(i32, i32, i32, i32, i32)> = "proxy_on_http_call_response";
+    grpc_initial_metadata: OneWay<(i32, i32, i32)> = "proxy_on_grpc_receive_initial_metadata";
+    grpc_message: OneWay<(i32, i32, i32)> = "proxy_on_grpc_receive";
+    grpc_trailing_metadata: OneWay<(i32, i32, i32)> = "proxy_on_grpc_receive_trailing_metadata";
+    grpc_close: OneWay<(i32, i32, i32)> = "proxy_on_grpc_close";
+    queue_ready: OneWay<(i32, i32)> = "proxy_on_queue_ready";
+    redis_reply: OneWay<(i32, i32, i32, i32)> = "proxy_on_redis_call_response";
+    foreign_function: OneWay<(i32, i32, i32)> = "proxy_on_foreign_function";
 }
 
 /// A headers callback. Its own type decides how it is called, not the module's marker: real 0.1.0
@@ -46,46 +93,32 @@ enum Headers {
     Three(TypedFunc<(i32, i32, i32), i32>),
 }
 
-impl Callbacks {
-    pub(super) fn find<W: World>(instance: &Instance, store: &mut Store<Cell<W>>) -> Self {
-        Self {
-            context_create: typed(instance, store, "proxy_on_context_create"),
-            vm_start: typed(instance, store, "proxy_on_vm_start"),
-            configure: typed(instance, store, "proxy_on_configure"),
-            tick: typed(instance, store, "proxy_on_tick"),
-            request_headers: headers(instance, store, "proxy_on_request_headers"),
-            request_body: typed(instance, store, "proxy_on_request_body"),
-            request_trailers: typed(instance, store, "proxy_on_request_trailers"),
-            response_headers: headers(instance, store, "proxy_on_response_headers"),
-            response_body: typed(instance, store, "proxy_on_response_body"),
-            response_trailers: typed(instance, store, "proxy_on_response_trailers"),
-            new_connection: typed(instance, store, "proxy_on_new_connection"),
-            downstream_data: typed(instance, store, "proxy_on_downstream_data"),
-            upstream_data: typed(instance, store, "proxy_on_upstream_data"),
-            downstream_connection_close: typed(
-                instance,
-                store,
-                "proxy_on_downstream_connection_close",
-            ),
-            upstream_connection_close: typed(instance, store, "proxy_on_upstream_connection_close"),
-            done: typed(instance, store, "proxy_on_done"),
-            log: typed(instance, store, "proxy_on_log"),
-            delete: typed(instance, store, "proxy_on_delete"),
-            http_call_response: typed(instance, store, "proxy_on_http_call_response"),
-            grpc_initial_metadata: typed(instance, store, "proxy_on_grpc_receive_initial_metadata"),
-            grpc_message: typed(instance, store, "proxy_on_grpc_receive"),
-            grpc_trailing_metadata: typed(
-                instance,
-                store,
-                "proxy_on_grpc_receive_trailing_metadata",
-            ),
-            grpc_close: typed(instance, store, "proxy_on_grpc_close"),
-            queue_ready: typed(instance, store, "proxy_on_queue_ready"),
-            redis_reply: typed(instance, store, "proxy_on_redis_call_response"),
-            foreign_function: typed(instance, store, "proxy_on_foreign_function"),
+#[expect(
+    unsafe_code,
+    reason = "checking types at every instantiation costs microseconds"
+)]
+impl Bind for Headers {
+    fn fits(shape: Shape) -> bool {
+        matches!(shape.params, 2 | 3) && shape.results == 1
+    }
+
+    unsafe fn bind<W: World>(store: &Store<Cell<W>>, function: Func, shape: Shape) -> Self {
+        // SAFETY: the caller promises that the function takes as many `i32` as the shape says and
+        // gives one, for the shape fits.
+        unsafe {
+            match shape.params {
+                2 => Self::Two(TypedFunc::new_unchecked(store, function)),
+                _ => Self::Three(TypedFunc::new_unchecked(store, function)),
+            }
         }
     }
 
+    fn absent() -> Self {
+        Self::Absent
+    }
+}
+
+impl Callbacks {
     /// Whether the guest has a callback for the event.
     pub(super) fn has(&self, event: &Event) -> bool {
         match event {
@@ -304,24 +337,6 @@ pub(super) fn default_result(event: &Event) -> i32 {
         Event::VmStart { .. } | Event::Configure { .. } | Event::Done { .. } => 1,
         _ => 0,
     }
-}
-
-fn typed<P: WasmParams, R: WasmResults, W: World>(
-    instance: &Instance,
-    store: &mut Store<Cell<W>>,
-    name: &str,
-) -> Option<TypedFunc<P, R>> {
-    if !store.data().world.allows(name) {
-        return None;
-    }
-    instance.get_typed_func(store, name).ok()
-}
-
-fn headers<W: World>(instance: &Instance, store: &mut Store<Cell<W>>, name: &str) -> Headers {
-    if let Some(three) = typed(instance, store, name) {
-        return Headers::Three(three);
-    }
-    typed(instance, store, name).map_or(Headers::Absent, Headers::Two)
 }
 
 fn tell<P: WasmParams, W: World>(

@@ -3,6 +3,9 @@
 //! Invariant: a guest stays on the thread on which it was made, and whoever stops waiting for it
 //! (drops the future of an event) has ended it.
 
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::Duration;
 
 use send_wrapper::SendWrapper;
@@ -15,6 +18,7 @@ use super::{Host, StartError, bind, failure_of, refused, start_function, start_s
 use crate::cell::{Cell, Phase};
 use crate::door::{Answer, Call, Event, Failure, Reply, Stop, World};
 use crate::engine::Engine;
+use crate::memory::Birth;
 use crate::program::Program;
 
 /// The host's functions for guests that may wait. Some calls cost more than those of [`Host`]:
@@ -45,6 +49,7 @@ impl<W: World + Send> WaitingHost<W> {
         Ok(Self(Host {
             linker,
             engine: engine.clone(),
+            links: RefCell::default(),
         }))
     }
 
@@ -60,11 +65,13 @@ impl<W: World + Send> WaitingHost<W> {
         limits: &GuestLimits,
     ) -> Result<WaitingVm<W>, StartError> {
         let mut store = self.0.store(program, world, limits);
-        let linker = self.0.linker_for(program, &mut store).map_err(refused)?;
-        let instance = linker
-            .instantiate_async(&mut store, &program.module)
-            .await
-            .map_err(refused)?;
+        let link = self.0.link(program, &mut store)?;
+        let mut birth = Birth::of(program.start_image.memories().iter().cloned());
+        let instance = {
+            let mut instantiate = pin!(link.instance.instantiate_async(&mut store));
+            let made = poll_fn(|context| birth.give(|| instantiate.as_mut().poll(context)));
+            made.await.map_err(refused)?
+        };
         let memory = bind(&instance, program, &mut store)?;
         for (export, index) in start_steps(program) {
             let function = start_function(&instance, &mut store, export, index)?;

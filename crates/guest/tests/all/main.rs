@@ -5,10 +5,13 @@
 mod capabilities;
 mod common;
 mod door;
+mod images;
 mod limits;
 mod loading;
 mod memory;
 mod pairs;
+mod random;
 mod recording;
+mod snapshots;
 mod starting;
 mod system;

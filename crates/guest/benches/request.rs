@@ -1,0 +1,333 @@
+//! What a VM per request costs over a shared one: `cargo bench -p weir-guest --bench request`.
+//!
+//! Both get the same five events a request, in turns, in one thread. Processor time of the thread,
+//! per request: median and the middle half of the rounds.
+//!
+//! Arguments: `--plugin FILE`, `--configuration FILE` (else the `headers` filter of the bench),
+//! `--requests N` (of each kind), `--only shared|request` (for instruction counts), `--live N`
+//! (memory of so many instances that each had a request), `--renewals N` (time of a snapshot).
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use weir_guest::door::{Answer, BufferKind, Call, Event, MapKind, Reply, Status, Stop, World};
+use weir_guest::{Host, Program, Reset, Snapshot, Vm};
+use weir_model::GuestLimits;
+use weir_testkit::program;
+use weir_testkit::run::engine;
+use weir_testkit::script::encoded;
+
+const HEADERS: &[u8] = include_bytes!("../../../bench/filters/headers.wasm");
+const LIMIT: Duration = Duration::from_mins(1);
+const ROUNDS: usize = 41;
+
+const REQUEST: [(&str, &str); 12] = [
+    (":authority", "shop.example.com"),
+    (":path", "/cart/items?page=2"),
+    (":method", "GET"),
+    (":scheme", "http"),
+    ("accept", "application/json"),
+    ("accept-encoding", "gzip, br"),
+    ("accept-language", "en"),
+    ("cookie", "session=0123456789abcdef"),
+    ("referer", "https://shop.example.com/"),
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)"),
+    ("x-forwarded-for", "203.0.113.7"),
+    ("x-request-id", "4fd1d1b2-8a9b-4b3c-9a55-3d2f0a4f6e51"),
+];
+
+/// Answers as a gateway would, without one.
+struct Steady {
+    configuration: Bytes,
+    headers: Bytes,
+    now: u64,
+}
+
+impl World for Steady {
+    fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
+        Ok(match call {
+            Call::Header {
+                map: MapKind::RequestHeaders,
+                name,
+            } => match REQUEST.iter().find(|(known, _)| known.as_bytes() == name) {
+                Some((_, value)) => Reply::Bytes(Bytes::from_static(value.as_bytes())),
+                None => Reply::Refused(Status::NotFound),
+            },
+            Call::Headers {
+                map: MapKind::RequestHeaders,
+            } => Reply::Bytes(self.headers.clone()),
+            Call::Buffer {
+                kind: BufferKind::PluginConfiguration,
+                ..
+            } => Reply::Bytes(self.configuration.clone()),
+            Call::Now(_) => {
+                self.now += 1000;
+                Reply::Number(self.now)
+            }
+            Call::Random { length } => Reply::Bytes(vec![7; length as usize].into()),
+            Call::LogLevel => Reply::Number(4),
+            Call::DefineMetric { .. } | Call::Metric { .. } => Reply::Number(1),
+            Call::Environment => Reply::Bytes(encoded(&[])),
+            Call::Property { .. } | Call::Buffer { .. } | Call::Header { .. } => {
+                Reply::Refused(Status::NotFound)
+            }
+            _ => Reply::Done,
+        }
+        .into())
+    }
+}
+
+/// What the arguments ask for.
+struct Wanted {
+    plugin: Vec<u8>,
+    configuration: Bytes,
+    requests: usize,
+    only: Option<String>,
+    live: usize,
+    renewals: usize,
+}
+
+impl Wanted {
+    fn from_arguments() -> std::io::Result<Self> {
+        let mut wanted = Self {
+            plugin: HEADERS.to_vec(),
+            configuration: Bytes::new(),
+            requests: 1_000_000,
+            only: None,
+            live: 0,
+            renewals: 0,
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            if name == "--bench" {
+                continue;
+            }
+            let value = arguments.next().unwrap_or_default();
+            let number = || value.parse().map_err(std::io::Error::other);
+            match name.as_str() {
+                "--plugin" => wanted.plugin = std::fs::read(&value)?,
+                "--configuration" => wanted.configuration = std::fs::read(&value)?.into(),
+                "--requests" => wanted.requests = number()?,
+                "--only" => wanted.only = Some(value),
+                "--live" => wanted.live = number()?,
+                "--renewals" => wanted.renewals = number()?,
+                _ => return Err(std::io::Error::other(format!("unknown argument {name}"))),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+struct Bench {
+    host: Host<Steady>,
+    program: Program,
+    configuration: Bytes,
+    limits: GuestLimits,
+}
+
+impl Bench {
+    fn world(&self) -> Steady {
+        Steady {
+            configuration: self.configuration.clone(),
+            headers: encoded(&REQUEST),
+            now: 1_700_000_000_000_000_000,
+        }
+    }
+
+    /// A guest with its root configured.
+    fn root(&self) -> Vm<Steady> {
+        let started = self.host.start(&self.program, self.world(), &self.limits);
+        let mut vm = started.expect("a guest");
+        let size = u32::try_from(self.configuration.len()).expect("a short configuration");
+        for event in [
+            Event::ContextCreate {
+                context: 1,
+                parent: 0,
+            },
+            Event::VmStart { root: 1, size: 0 },
+            Event::Configure { root: 1, size },
+        ] {
+            vm.deliver(&event, LIMIT).expect("it starts");
+        }
+        vm
+    }
+
+    fn ephemeral(&self, snapshot: &Snapshot) -> Vm<Steady> {
+        let made = self
+            .host
+            .start_from(&self.program, snapshot, self.world(), &self.limits);
+        made.expect("a guest")
+    }
+}
+
+/// One request, from its context's beginning to its end.
+fn request(vm: &mut Vm<Steady>, context: u32) {
+    let count = u32::try_from(REQUEST.len()).unwrap_or(0);
+    for event in [
+        Event::ContextCreate { context, parent: 1 },
+        Event::RequestHeaders {
+            context,
+            count,
+            end: true,
+        },
+        Event::Done { context },
+        Event::Log { context },
+        Event::Delete { context },
+    ] {
+        vm.deliver(&event, LIMIT).expect("it runs");
+    }
+}
+
+/// Processor time of this thread so far, as the kernel counts it.
+fn thread_time() -> Duration {
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanos = line
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok());
+    Duration::from_nanos(nanos.expect("a number"))
+}
+
+/// Median and middle half, in microseconds per request.
+fn quartiles(times: &mut [Duration], requests: usize) -> [f64; 3] {
+    times.sort();
+    [2, 1, 3].map(|quarter| {
+        let time = times[(times.len() * quarter / 4).min(times.len() - 1)];
+        time.as_secs_f64() * 1e6 / requests as f64
+    })
+}
+
+/// `Private_*` of this process in KiB, and all page tables.
+fn memory_kib() -> (u64, u64) {
+    let sum = |file: &str, names: &[&str]| -> u64 {
+        let text = std::fs::read_to_string(file).expect("Linux");
+        let lines = text
+            .lines()
+            .filter(|line| names.iter().any(|name| line.starts_with(name)));
+        lines
+            .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
+            .sum()
+    };
+    (
+        sum("/proc/self/smaps_rollup", &["Pss:"]),
+        sum("/proc/self/status", &["VmPTE:"]),
+    )
+}
+
+fn compare(bench: &Bench, wanted: &Wanted, out: &mut impl Write) -> std::io::Result<()> {
+    let mut shared = bench.root();
+    let snapshot = shared.snapshot().expect("a module that can be snapshot");
+    let mut own = bench.ephemeral(&snapshot);
+    let per_round = (wanted.requests / ROUNDS).max(1);
+    let mut context = 1;
+    let (mut shared_times, mut own_times) = (Vec::new(), Vec::new());
+    let is_wanted = |kind: &str| wanted.only.as_deref().is_none_or(|only| only == kind);
+    for _ in 0..ROUNDS {
+        if is_wanted("shared") {
+            let began = thread_time();
+            for _ in 0..per_round {
+                context += 1;
+                request(&mut shared, context);
+            }
+            shared_times.push(thread_time() - began);
+        }
+        if is_wanted("request") {
+            let began = thread_time();
+            for _ in 0..per_round {
+                context += 1;
+                request(&mut own, context);
+                assert_eq!(own.reset(&snapshot), Reset::Done);
+            }
+            own_times.push(thread_time() - began);
+        }
+    }
+    for (name, times) in [
+        ("shared VM", &mut shared_times),
+        ("VM per request", &mut own_times),
+    ] {
+        if !times.is_empty() {
+            let [median, low, high] = quartiles(times, per_round);
+            writeln!(out, "{median:9.2} µs  ({low:.2} to {high:.2})  {name}")?;
+        }
+    }
+    if !shared_times.is_empty() && !own_times.is_empty() {
+        let over =
+            quartiles(&mut own_times, per_round)[0] - quartiles(&mut shared_times, per_round)[0];
+        writeln!(out, "{over:9.2} µs  a VM per request over a shared one")?;
+    }
+    Ok(())
+}
+
+fn live(bench: &Bench, count: usize, out: &mut impl Write) -> std::io::Result<()> {
+    let snapshot = bench
+        .root()
+        .snapshot()
+        .expect("a module that can be snapshot");
+    drop(bench.ephemeral(&snapshot));
+    let (before, tables_before) = memory_kib();
+    let began = Instant::now();
+    let vms: Vec<_> = (0..count)
+        .map(|_| {
+            let mut vm = bench.ephemeral(&snapshot);
+            request(&mut vm, 2);
+            vm
+        })
+        .collect();
+    let each = began.elapsed().as_secs_f64() * 1e6 / count as f64;
+    let (after, tables_after) = memory_kib();
+    writeln!(
+        out,
+        "{:9.1} MiB for {} live instances, page tables {:.1} MiB; {each:.1} µs for each to be made \
+         and to serve its first request",
+        (after - before) as f64 / 1024.0,
+        vms.len(),
+        (tables_after - tables_before) as f64 / 1024.0,
+    )
+}
+
+fn renewals(bench: &Bench, count: usize, out: &mut impl Write) -> std::io::Result<()> {
+    let mut root = bench.root();
+    let mut vm = bench.ephemeral(&root.snapshot().expect("a snapshot"));
+    let (mut taken, mut reset) = (Vec::new(), Vec::new());
+    let mut stored = 0;
+    for context in 0..count {
+        request(&mut root, 2 + u32::try_from(context).unwrap_or(0));
+        let began = thread_time();
+        let snapshot = root.snapshot().expect("a snapshot");
+        taken.push(thread_time() - began);
+        request(&mut vm, 2);
+        let began = thread_time();
+        let done = vm.reset(&snapshot);
+        reset.push(thread_time() - began);
+        if done != Reset::Done {
+            vm = bench.ephemeral(&snapshot);
+        }
+        stored = snapshot.stored_bytes();
+    }
+    let [taken, ..] = quartiles(&mut taken, 1);
+    let [reset, ..] = quartiles(&mut reset, 1);
+    writeln!(
+        out,
+        "{taken:9.1} µs for a renewed snapshot of {} KiB, {reset:.1} µs for an instance to go over to it",
+        stored >> 10
+    )
+}
+
+fn main() -> std::io::Result<()> {
+    let wanted = Wanted::from_arguments()?;
+    let bench = Bench {
+        host: Host::new(engine()).expect("a host"),
+        program: program(&wanted.plugin),
+        configuration: wanted.configuration.clone(),
+        limits: GuestLimits::default(),
+    };
+    let mut out = std::io::stdout().lock();
+    if wanted.live > 0 {
+        return live(&bench, wanted.live, &mut out);
+    }
+    if wanted.renewals > 0 {
+        return renewals(&bench, wanted.renewals, &mut out);
+    }
+    compare(&bench, &wanted, &mut out)
+}

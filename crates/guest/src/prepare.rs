@@ -1,0 +1,109 @@
+//! Rewrites a module once, before it is compiled, so that making an instance of it costs little.
+//!
+//! - Active data segments are taken out and become the *start image*: every instance maps it instead
+//!   of copying it. Go's compiler writes some 65 000 segments into a plugin.
+//! - The start function becomes an export, which the host calls: instantiation runs no guest code.
+//! - Mutable globals and memories become exports, so that a snapshot can hold them.
+//! - Memories and tables that the module imports become its own: the host would make them anyway.
+//!
+//! Function bodies and custom sections stay byte for byte. Invariants: the same bytes give the same
+//! result everywhere, and a module that is not understood comes back as it was, for the compiler to
+//! refuse in its own words.
+
+mod layout;
+mod obstacles;
+mod rewrite;
+mod start_image;
+mod stored;
+
+use std::borrow::Cow;
+
+use sha2::Digest;
+
+use layout::Layout;
+pub use start_image::{MemoryStart, StartImage};
+
+/// Changes whenever [`prepare`] gives something else for the same bytes: part of the key of whatever
+/// keeps compiled code.
+pub const PREPARATION_VERSION: u32 = 1;
+
+/// A module that is ready to be compiled.
+#[derive(Debug)]
+pub struct Prepared<'m> {
+    /// What is compiled.
+    pub wasm: Cow<'m, [u8]>,
+    /// What a program needs besides its compiled code.
+    pub parts: Parts,
+}
+
+/// What a program needs besides its compiled code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// What memories hold before anything runs.
+    pub image: StartImage,
+    /// What was found and where it is exported now.
+    pub facts: Facts,
+}
+
+/// What the preparation found in a module and under which names it exports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// SHA-256 of the module as it was: snapshots fit the module that they were made of.
+    pub identity: [u8; 32],
+    /// What all private names begin with; empty: the module is as it was.
+    pub prefix: String,
+    /// Whether there is a start function.
+    pub has_start: bool,
+    /// Mutable globals of number and vector types.
+    pub globals: u32,
+    /// Linear memories.
+    pub memories: u32,
+    /// Why the state of this module cannot be kept, one sentence each.
+    pub obstacles: Vec<String>,
+}
+
+impl Facts {
+    /// Under which name the start function is exported.
+    #[must_use]
+    pub fn start(&self) -> Option<String> {
+        self.has_start.then(|| format!("{}start", self.prefix))
+    }
+
+    /// Under which name the mutable global of this number is exported.
+    #[must_use]
+    pub fn global(&self, number: u32) -> String {
+        format!("{}global:{number}", self.prefix)
+    }
+
+    /// Under which name the memory of this number is exported.
+    #[must_use]
+    pub fn memory(&self, number: u32) -> String {
+        format!("{}memory:{number}", self.prefix)
+    }
+
+    /// Whether an export of the compiled module is none of the plugin's.
+    #[must_use]
+    pub fn is_private(&self, export: &str) -> bool {
+        !self.prefix.is_empty() && export.starts_with(&self.prefix)
+    }
+}
+
+/// Rewrites a module for compilation.
+#[must_use]
+pub fn prepare(module: &[u8]) -> Prepared<'_> {
+    let identity = sha2::Sha256::digest(module).into();
+    let rewritten = Layout::read(module)
+        .ok()
+        .map(|layout| rewrite::rewrite(&layout));
+    let (wasm, mut parts) = match rewritten {
+        Some((wasm, parts)) => (Cow::Owned(wasm), parts),
+        None => {
+            let mut parts = Parts::default();
+            let obstacle = "it imports or declares something that the host has no images for";
+            parts.facts.obstacles.push(obstacle.to_owned());
+            (Cow::Borrowed(module), parts)
+        }
+    };
+    parts.facts.identity = identity;
+    Prepared { wasm, parts }
+}

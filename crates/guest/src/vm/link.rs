@@ -1,0 +1,147 @@
+//! A program linked with the host's functions, kept for all its instances.
+
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+
+use wasmtime::{ExternType, FuncType, InstancePre, Linker, Store, Val, ValType};
+use weir_model::Dialect;
+
+use super::callbacks::CallbackExports;
+use super::{Host, StartError, refused};
+use crate::abi::Topic;
+use crate::cell::Cell;
+use crate::door::{Call, Status, World};
+use crate::program::Program;
+
+/// `errno` of a WASI function that is not there.
+const WASI_NOSYS: i32 = 52;
+/// `errno` of a WASI function that is withheld.
+const WASI_NOTCAPABLE: i32 = 76;
+
+/// A program with everything that it imports, for worlds that allow the same.
+pub(super) struct Link<W: World> {
+    life: Weak<()>,
+    /// What the world said to each name that it is asked about.
+    allowed: Vec<bool>,
+    pub(super) instance: InstancePre<Cell<W>>,
+    pub(super) callbacks: CallbackExports,
+}
+
+impl<W: World> Host<W> {
+    /// The program linked for the world in this store. Worlds are asked what they allow once for each
+    /// instance; linking is done once for each answer.
+    pub(super) fn link(
+        &self,
+        program: &Program,
+        store: &mut Store<Cell<W>>,
+    ) -> Result<Rc<Link<W>>, StartError> {
+        let allowed = program
+            .gated
+            .iter()
+            .map(|name| store.data().world.allows(name));
+        let allowed: Vec<bool> = allowed.collect();
+        let mut links = self.links.borrow_mut();
+        links.retain(|link| link.life.strong_count() > 0);
+        let known = links.iter().find(|link| {
+            std::ptr::eq(link.life.as_ptr(), Arc::as_ptr(&program.life)) && link.allowed == allowed
+        });
+        if let Some(known) = known {
+            return Ok(Rc::clone(known));
+        }
+        let linker = self.linker_for(program, store).map_err(refused)?;
+        let link = Rc::new(Link {
+            life: Arc::downgrade(&program.life),
+            allowed,
+            instance: linker.instantiate_pre(&program.module).map_err(refused)?,
+            callbacks: program.exports.callbacks.allowed(&store.data().world),
+        });
+        links.push(Rc::clone(&link));
+        Ok(link)
+    }
+
+    /// The host's functions, with stubs that only this program asks for.
+    fn linker_for(
+        &self,
+        program: &Program,
+        store: &mut Store<Cell<W>>,
+    ) -> wasmtime::Result<Linker<Cell<W>>> {
+        let mut linker = self.linker.clone();
+        if program.dialect == Dialect::Higress {
+            crate::host::higress::link(&mut linker)?;
+        }
+        for import in program.module.imports() {
+            let (module, name) = (import.module(), import.name());
+            match import.ty() {
+                ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
+                    withhold(&mut linker, (module, name), ty)?;
+                }
+                ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
+                    let is_wasi = crate::abi::WASI_MODULES.contains(&module);
+                    let answer = if is_wasi {
+                        WASI_NOSYS
+                    } else {
+                        Status::Unimplemented as i32
+                    };
+                    let answers: Vec<Val> =
+                        ty.results().map(|ty| stub_answer(&ty, answer)).collect();
+                    linker.func_new(module, name, ty, move |_, _, results| {
+                        results.clone_from_slice(&answers);
+                        Ok(())
+                    })?;
+                }
+                // Imported memories and tables became the module's own; the others were refused.
+                ExternType::Func(_)
+                | ExternType::Memory(_)
+                | ExternType::Table(_)
+                | ExternType::Global(_)
+                | ExternType::Tag(_) => {}
+            }
+        }
+        Ok(linker)
+    }
+}
+
+/// Whether a world lets its guest call what it imports. What tool chains need to run, and what this
+/// host does not know, is no capability.
+fn is_granted<W: World>(world: &W, module: &str, name: &str) -> bool {
+    let known = crate::abi::find(module, name);
+    known.is_none_or(|function| function.topic == Topic::Runtime || world.allows(name))
+}
+
+/// Puts a stub in the place of a host function: it tells the world and fails.
+fn withhold<W: World>(
+    linker: &mut Linker<Cell<W>>,
+    (module, name): (&str, &str),
+    ty: FuncType,
+) -> wasmtime::Result<()> {
+    let answer = if crate::abi::WASI_MODULES.contains(&module) {
+        WASI_NOTCAPABLE
+    } else {
+        Status::InternalFailure as i32
+    };
+    let answers: Vec<Val> = ty.results().map(|ty| stub_answer(&ty, answer)).collect();
+    let function = name.to_owned();
+    linker.allow_shadowing(true);
+    linker.func_new(module, name, ty, move |mut guest, _, results| {
+        let world = &mut guest.data_mut().world;
+        world.call(Call::Withheld {
+            function: &function,
+        })?;
+        results.clone_from_slice(&answers);
+        Ok(())
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// What a stub returns for a result of this type.
+fn stub_answer(ty: &ValType, answer: i32) -> Val {
+    match ty {
+        ValType::I32 => Val::I32(answer),
+        ValType::I64 => Val::I64(i64::from(answer)),
+        ValType::F32 => Val::F32(0),
+        ValType::F64 => Val::F64(0),
+        ValType::V128 => Val::V128(0u128.into()),
+        ValType::Ref(_) => Val::null_func_ref(),
+    }
+}
