@@ -3,13 +3,16 @@
 //! The doc comment of a key is its line in the schema and in `docs/configuration.md`.
 
 pub(crate) mod cluster;
+pub(crate) mod failure;
 pub(crate) mod filter;
+pub(crate) mod isolation;
 pub(crate) mod listener;
 pub(crate) mod route;
 pub(crate) mod site;
 pub(crate) mod tcp;
 
 pub(crate) use cluster::{ClusterText, EjectionText};
+pub(crate) use failure::{FailureText, RecycleText};
 pub(crate) use filter::{FilterText, FilterUseText, LimitsText, ModuleText, VariableText};
 pub(crate) use listener::ListenerText;
 pub(crate) use route::{

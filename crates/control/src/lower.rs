@@ -4,6 +4,7 @@
 //! several values or the file system. Invariant: a site is only handed out if nothing was wrong.
 
 mod chain;
+mod failure;
 mod listener;
 
 use std::collections::BTreeMap;
@@ -176,13 +177,15 @@ fn lowered_filter(name: Name, filter: FilterText, reader: &mut Reader<'_>) -> Fi
         capabilities: filter
             .capabilities
             .and_then(|names| lowered_capabilities(names, reader)),
-        isolation: filter.isolation,
+        isolation: filter.isolation.0,
         limits: filter
             .limits
             .as_ref()
             .map(lowered_limits)
             .unwrap_or_default(),
-        on_failure: filter.on_failure,
+        on_failure: filter.on_failure.policy,
+        failures: failure::lowered_rules(filter.on_failure, reader),
+        recycling: failure::lowered_recycling(&filter.recycle),
         strictness: if filter.strict_imports {
             Strictness::Strict
         } else {

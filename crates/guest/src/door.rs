@@ -13,7 +13,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-pub use ending::{Failure, Stop};
+pub use ending::{Cause, Failure, FailureKind, Frame, Source, Stop, Trace};
 pub use event::{Event, Peer};
 
 /// Identifier of a context inside one VM. 0 is the VM itself.

@@ -53,7 +53,8 @@ impl Engine {
             // Images are mapped by our own memories, not by Wasmtime's.
             .memory_init_cow(false)
             .with_host_memory(Arc::new(Memories::default()))
-            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20))
+            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(limits::TRACE_FRAMES_MAX))
+            .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
             .concurrency_support(false);
         // Opened before a process gives up its rights.
         let _ = crate::memory::page_map();

@@ -14,6 +14,7 @@ use wasmtime::{Caller, Linker, Memory, Trap};
 
 use crate::cell::{Cell, Phase};
 use crate::door::{Answer, Call, Reply, Status, Stop, World};
+use crate::trace::AllocatorFailed;
 
 /// Adds every function that this host answers, under all its module names.
 pub(crate) fn link<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
@@ -273,6 +274,7 @@ fn allocated<W: World>(
         if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) || error.is::<Stop>() {
             return Err(error);
         }
+        let error = AllocatorFailed::mark(error);
         guest.data_mut().broken.get_or_insert(error);
         Ok(0)
     })

@@ -19,8 +19,9 @@ mod cell;
 mod host;
 mod image;
 mod memory;
+mod trace;
 
-pub use door::{Answer, Call, Event, Failure, Reply, Status, Stop, World};
+pub use door::{Answer, Call, Cause, Event, Failure, FailureKind, Reply, Status, Stop, World};
 pub use engine::{Engine, EngineError};
 pub use program::{LoadError, Program, ProgramOptions};
 pub use snapshot::{Reset, Snapshot, SnapshotError, SnapshotRefusal};

@@ -11,17 +11,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use wasmtime::{
-    Extern, Func, Instance, Linker, Memory, ModuleExport, Store, Trap, UpdateDeadline, Val,
-};
+use wasmtime::{Extern, Func, Instance, Linker, Memory, ModuleExport, Store, UpdateDeadline, Val};
 use weir_model::{Dialect, GuestLimits};
 
 use crate::cell::{Cell, Deadline, MemoryCap, Phase};
-use crate::door::{Event, Failure, Stop, World};
+use crate::door::{Cause, Event, Failure, World};
 use crate::engine::{Engine, ticks};
 use crate::memory::Birth;
 use crate::program::Program;
 use crate::snapshot::Snapshot;
+use crate::trace::{failure_of, text_of};
 pub(crate) use callbacks::CallbackExports;
 use callbacks::Callbacks;
 use link::Link;
@@ -181,13 +180,15 @@ impl<W: World> Vm<W> {
     /// [`Failure`] when the guest trapped or ran longer than `limit`. The VM is dead afterwards.
     pub fn deliver(&mut self, event: &Event, limit: Duration) -> Result<i32, Failure> {
         if self.has_failed {
-            return Err(Failure::Gone);
+            return Err(Cause::Gone.into());
         }
         if !self.callbacks.has(event) {
             return Ok(callbacks::default_result(event));
         }
         self.store.data_mut().world.enter(event);
-        let first = self.store.data_mut().deadline.begin(limit);
+        let cell = self.store.data_mut();
+        cell.cap.was_refused = false;
+        let first = cell.deadline.begin(limit);
         self.store.set_epoch_deadline(first);
         let outcome = self.callbacks.call(&mut self.store, event);
         let outcome = match self.store.data_mut().broken.take() {
@@ -224,7 +225,7 @@ impl<W: World> Vm<W> {
 
     fn failure(&mut self, error: &wasmtime::Error, limit: Duration) -> Failure {
         self.has_failed = true;
-        failure_of(error, limit)
+        failure_of(error, limit, &self.store.data().cap)
     }
 }
 
@@ -292,33 +293,4 @@ fn zeros<W: World>(function: &Func, store: &Store<Cell<W>>) -> (Vec<Val>, Vec<Va
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn refused(error: wasmtime::Error) -> StartError {
     StartError::Instantiate(text_of(&error))
-}
-
-fn failure_of(error: &wasmtime::Error, limit: Duration) -> Failure {
-    if let Some(stop) = error.downcast_ref::<Stop>() {
-        return Failure::Stopped {
-            stop: stop.clone(),
-            trace: trace_of(error, stop),
-        };
-    }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Failure::Deadline(limit),
-        _ => Failure::Trap(text_of(error)),
-    }
-}
-
-/// What the error says besides its reason: the guest's stack.
-fn trace_of(error: &wasmtime::Error, stop: &Stop) -> String {
-    let reason = stop.to_string();
-    let mut others: Vec<String> = error.chain().map(ToString::to_string).collect();
-    others.retain(|cause| *cause != reason);
-    others.join("; ")
-}
-
-/// The error with its causes and the guest's stack, in one text of several lines.
-fn text_of(error: &wasmtime::Error) -> String {
-    let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes.reverse();
-    causes.dedup();
-    causes.join("; ")
 }

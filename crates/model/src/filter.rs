@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use crate::{GuestLimits, Name};
+use crate::{FailureRules, GuestLimits, Name, Recycling};
 
 /// A WebAssembly module and where its bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ pub struct Filter {
     pub limits: GuestLimits,
     /// What a request meets when the plugin has failed.
     pub on_failure: OnFailure,
+    /// How it comes back after failures.
+    pub failures: FailureRules,
+    /// When its VM is replaced though it works.
+    pub recycling: Recycling,
     /// Whether imports that the host does not know are refused.
     pub strictness: Strictness,
     /// Whose rules it is written for.
@@ -54,6 +58,18 @@ pub struct Filter {
     /// Keep the value 1 of a headers callback as "stop, but go on with the body" (Envoy's
     /// `allow_on_headers_stop_iteration`). `None`: as the dialect has it.
     pub headers_stop_iteration: Option<bool>,
+}
+
+impl Filter {
+    /// Whether a new VM takes a failed one's place.
+    #[must_use]
+    pub fn recovers(&self) -> bool {
+        match self.on_failure {
+            OnFailure::Reload => true,
+            OnFailure::Closed => false,
+            OnFailure::Open => self.failures.open_recovers,
+        }
+    }
 }
 
 /// Value of an environment variable.
@@ -82,6 +98,23 @@ pub enum Isolation {
     /// One filter of the configuration, with a root context for each route override.
     #[default]
     Plugin,
+    /// One filter with one configuration: each route override has a VM of its own.
+    Configuration,
+    /// One request, or one TCP connection. A VM that was started and configured stays for timers,
+    /// queues and callouts of the root context; requests get copies of it.
+    Request,
+    /// One filter, in a child process of each worker.
+    Process(Inside),
+}
+
+/// What shares a VM inside a child process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inside {
+    /// As [`Isolation::Request`].
+    #[default]
+    Request,
+    /// As [`Isolation::Plugin`].
+    Plugin,
 }
 
 /// What a request meets when its plugin has failed.
@@ -92,7 +125,7 @@ pub enum OnFailure {
     Reload,
     /// Requests get 503 until the configuration changes.
     Closed,
-    /// The failing request goes on without the filter, and so do later ones.
+    /// The failing request goes on without the filter, and so do later ones while no VM runs.
     Open,
 }
 

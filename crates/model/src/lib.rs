@@ -5,6 +5,7 @@
 //! [`Site`] is defined in it (the lowering in `control` refuses dangling names).
 
 pub mod cluster;
+pub mod failure;
 pub mod filter;
 pub mod limits;
 pub mod metadata;
@@ -13,8 +14,10 @@ pub mod site;
 pub mod tcp;
 
 pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Protocol};
+pub use failure::{Breaker, FailureRules, Quarantine, Recycling};
 pub use filter::{
-    Dialect, Filter, FilterUse, Isolation, Module, ModuleSource, OnFailure, Strictness, Variable,
+    Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure, Strictness,
+    Variable,
 };
 pub use limits::GuestLimits;
 pub use metadata::{Json, Metadata};

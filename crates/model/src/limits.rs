@@ -43,6 +43,22 @@ pub const GUEST_START_TIME: Duration = Duration::from_secs(30);
 pub const GUEST_TIME_MAX: Duration = Duration::from_mins(5);
 /// Stack of a guest. Deep recursion traps the guest, never the host.
 pub const GUEST_STACK_BYTES: usize = 1 << 20;
+/// Calls on a guest's stack that a failure names: enough to see who called whom.
+pub const TRACE_FRAMES_MAX: usize = 20;
+/// Characters of a name or path in them: generic functions have names without end.
+pub const TRACE_NAME_CHARS_MAX: usize = 256;
+/// Distinct failures of one filter that are logged in full and counted by themselves; a plugin that
+/// fails in more ways than that is broken in all of them.
+pub const DISTINCT_FAILURES_MAX: usize = 64;
+/// Repeated failures of one filter are told this often, in one line.
+pub const FAILURE_SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
+/// A VM that was started on trial and sees no request holds the others up for no longer than this.
+pub const BREAKER_PROBE_TIME: Duration = Duration::from_secs(1);
+/// A failed VM that no request replaces is replaced by itself after this, or later if the breaker
+/// says so: its timers and queues are to go on.
+pub const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// Patterns of requests that one filter remembers for its quarantine. The oldest is forgotten.
+pub const QUARANTINE_PATTERNS_MAX: usize = 256;
 /// Stack of a worker thread: a guest's stack, and room for the host's calls on top of it.
 pub const WORKER_STACK_BYTES: usize = 8 << 20;
 /// Elements of one table, all tables of one VM.

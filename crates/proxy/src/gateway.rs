@@ -159,7 +159,7 @@ impl Prepared {
                 .map(|(n, f)| (n.clone(), Arc::new(f.clone())))
                 .collect(),
             stats: filters
-                .map(|(name, _)| (name.clone(), Arc::default()))
+                .map(|(name, filter)| (name.clone(), Arc::new(FilterStats::new(filter))))
                 .collect(),
             environment: environment(&site),
             origin: std::time::Instant::now(),

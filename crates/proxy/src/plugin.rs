@@ -3,8 +3,11 @@
 //! A [`Slot`] is the place of one VM. The VM in it may be replaced; streams remember in which life
 //! of the slot their context was made, and a context of an earlier life is never used again.
 
+mod breaker;
 mod log;
+mod quarantine;
 mod rebuild;
+mod reports;
 mod slot;
 mod stats;
 
@@ -17,8 +20,12 @@ use weir_model::{Filter, FilterUse, Isolation, Name};
 
 use crate::gateway::{Process, Shared};
 use crate::world::LiveWorld;
+pub use breaker::BreakerState;
 pub use log::{PluginLevel, PluginLog};
+pub(crate) use quarantine::Pattern;
+pub use reports::FailureReport;
 pub(crate) use slot::{Admission, Slot};
+use stats::Birth;
 pub use stats::{FilterReport, FilterStats};
 
 /// Why a plugin did not start.
@@ -130,7 +137,7 @@ impl Plugins {
         let mut slots = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.into_iter().enumerate() {
             let slot = Slot::new(index, draft.filter, draft.roots, (shared, &host))?;
-            slot.start()?;
+            slot.start(Birth::First)?;
             slots.push(slot);
         }
         let chain = |places: Vec<Place>| -> Chain {
@@ -171,9 +178,14 @@ fn place_of(
         .configuration
         .clone()
         .unwrap_or_else(|| filter.configuration.clone());
-    let slot = drafts
-        .iter()
-        .position(|draft| shares_vm(&shared.process, &draft.filter, filter));
+    let slot = drafts.iter().position(|draft| {
+        let is_alike = draft
+            .roots
+            .iter()
+            .all(|root| root.configuration == configuration);
+        shares_vm(&shared.process, &draft.filter, filter)
+            && (filter.isolation != Isolation::Configuration || is_alike)
+    });
     let slot = slot.unwrap_or_else(|| {
         drafts.push(Draft {
             filter: Arc::clone(filter),
@@ -210,7 +222,13 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
                 && one.vm_configuration == other.vm_configuration
                 && one.capabilities == other.capabilities
         }
-        (Isolation::Module | Isolation::Plugin, Isolation::Plugin)
-        | (Isolation::Plugin, Isolation::Module) => false,
+        (
+            Isolation::Module
+            | Isolation::Plugin
+            | Isolation::Configuration
+            | Isolation::Request
+            | Isolation::Process(_),
+            _,
+        ) => false,
     }
 }

@@ -25,7 +25,7 @@ use weir_model::{Name, Variable, limits};
 
 use crate::gateway::Shared;
 use crate::message::{FieldValue, HeaderList, Side};
-use crate::plugin::{PluginLevel, Slot};
+use crate::plugin::{Pattern, PluginLevel, Slot};
 use crate::stream::{LocalAnswer, Order, StreamRef};
 pub(crate) use callouts::CalloutView;
 pub(crate) use grpc::GrpcView;
@@ -66,6 +66,8 @@ struct Seat {
     stream: StreamRef,
     stage: usize,
     root: ContextId,
+    /// What its request has in common with others, if that matters to anybody.
+    pattern: Option<Pattern>,
 }
 
 /// What a context id stands for.
@@ -110,8 +112,8 @@ impl LiveWorld {
     pub(crate) fn add_stream(
         &mut self,
         root: ContextId,
-        stream: &StreamRef,
-        stage: usize,
+        (stream, stage): (&StreamRef, usize),
+        pattern: Option<Pattern>,
     ) -> ContextId {
         let id = self.next_id();
         self.seats.insert(
@@ -120,6 +122,7 @@ impl LiveWorld {
                 stream: Rc::clone(stream),
                 stage,
                 root,
+                pattern,
             },
         );
         id
@@ -127,6 +130,11 @@ impl LiveWorld {
 
     pub(crate) fn remove_stream(&mut self, context: ContextId) {
         self.seats.remove(&context);
+    }
+
+    /// What the request of a context has in common with others.
+    pub(crate) fn pattern_of(&self, context: ContextId) -> Option<Pattern> {
+        self.seats.get(&context)?.pattern
     }
 
     /// Streams that have a context here, with their stage.

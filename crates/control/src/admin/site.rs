@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_model::{
-    Action, Cluster, EndpointHost, Filter, FilterUse, HeaderTest, HostPattern, Listener, Metadata,
-    ModuleSource, PathMatch, Route, RouteMatch, Site,
+    Action, Cluster, EndpointHost, FailureRules, Filter, FilterUse, HeaderTest, HostPattern,
+    Listener, Metadata, ModuleSource, PathMatch, Route, RouteMatch, Site,
 };
 
 const MASK: &str = "***";
@@ -162,6 +162,11 @@ fn filter(filter: &Filter) -> Value {
         "capabilities": filter.capabilities,
         "isolation": format!("{:?}", filter.isolation),
         "on_failure": format!("{:?}", filter.on_failure),
+        "failures": failures(&filter.failures),
+        "recycle": {
+            "requests": filter.recycling.requests,
+            "memory_bytes": filter.recycling.memory_bytes,
+        },
         "strictness": format!("{:?}", filter.strictness),
         "dialect": format!("{:?}", filter.dialect),
         "limits": {
@@ -170,6 +175,23 @@ fn filter(filter: &Filter) -> Value {
             "request": seconds(filter.limits.request),
             "start": seconds(filter.limits.start),
         },
+    })
+}
+
+fn failures(rules: &FailureRules) -> Value {
+    let breaker = rules.breaker;
+    json!({
+        "recover": rules.open_recovers,
+        "breaker": {
+            "failures": breaker.failures,
+            "window": seconds(breaker.window),
+            "wait": seconds(breaker.wait),
+            "wait_max": seconds(breaker.wait_max),
+        },
+        "quarantine": rules.quarantine.map(|quarantine| json!({
+            "failures": quarantine.failures,
+            "time": seconds(quarantine.time),
+        })),
     })
 }
 

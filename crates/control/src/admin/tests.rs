@@ -113,6 +113,8 @@ fn filter() -> weir_model::Filter {
         isolation: weir_model::Isolation::Plugin,
         limits: weir_model::GuestLimits::default(),
         on_failure: weir_model::OnFailure::Reload,
+        failures: weir_model::FailureRules::default(),
+        recycling: weir_model::Recycling::default(),
         strictness: weir_model::Strictness::Tolerant,
         dialect: weir_model::Dialect::Auto,
         headers_stop_iteration: None,

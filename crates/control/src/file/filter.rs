@@ -1,8 +1,10 @@
 //! Modules, filters and their uses.
 
 use serde_json::json;
-use weir_model::{Dialect, Isolation, OnFailure, limits};
+use weir_model::{Dialect, Isolation, limits};
 
+use crate::file::failure::{FailureText, RecycleText};
+use crate::file::isolation::IsolationText;
 use crate::shape::basic::{List, choices};
 use crate::shape::named::{Filters, Modules, Pairs, Referred};
 use crate::shape::payload::Payload;
@@ -49,12 +51,15 @@ section! {
         /// fail when they are called, or are not called. Left out, or empty: all.
         capabilities: Option<Placed<List<Text, 0, 1024>>> = None;
         /// What shares a virtual machine, per worker: all filters with the same module, `vm_id`
-        /// and VM configuration (as Envoy), or this filter alone.
-        isolation: Isolation = Isolation::default();
+        /// and VM configuration (as Envoy), this filter alone, or this filter with one
+        /// configuration.
+        isolation: IsolationText = IsolationText(Isolation::default());
         /// What it may use.
         limits: Option<LimitsText> = None;
         /// What requests meet after a crash: a fresh VM, 503, or no filter.
-        on_failure: OnFailure = OnFailure::default();
+        on_failure: FailureText = FailureText::default();
+        /// When a VM is replaced though it works. No request notices.
+        recycle: RecycleText = RecycleText::default();
         /// Whether imports that the gateway does not know are refused, as Envoy does. Otherwise
         /// they answer "unimplemented", with a warning.
         strict_imports: bool = false;
@@ -115,9 +120,6 @@ section! {
         /// Running time of a start, up to the end of `proxy_on_configure`.
         start_time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_START_TIME);
     }
-    later {
-        "requests_per_vm" => "recycling of virtual machines",
-    }
 }
 
 section! {
@@ -129,19 +131,6 @@ section! {
         configuration: Payload = Payload(None);
     }
     short "use";
-}
-
-choices! {
-    Isolation: "isolation" { "module" => Self::Module, "plugin" => Self::Plugin }
-    later { "configuration", "request", "process" }
-}
-
-choices! {
-    OnFailure: "failure policy" {
-        "reload" => Self::Reload,
-        "closed" => Self::Closed,
-        "open" => Self::Open,
-    }
 }
 
 choices! {

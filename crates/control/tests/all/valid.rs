@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use weir_control::{Loaded, load, parse};
 use weir_model::{
-    AccessLog, Action, Dialect, HeaderTest, HostPattern, Isolation, Json, LoadBalancing,
-    ModuleSource, OnFailure, PathMatch, Protocol, Site, Strictness, Variable,
+    AccessLog, Action, Breaker, Dialect, FailureRules, HeaderTest, HostPattern, Isolation, Json,
+    LoadBalancing, ModuleSource, OnFailure, PathMatch, Protocol, Quarantine, Recycling, Site,
+    Strictness, Variable,
 };
 
 pub(crate) const WHOLE: &str = include_str!("whole.yaml");
@@ -197,6 +198,36 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
     assert_eq!(limiter.limits.memory_bytes, 16 << 20);
     assert_eq!(limiter.limits.call, Duration::from_millis(5));
     assert_eq!(limiter.on_failure, OnFailure::Open);
+    let ms = Duration::from_millis;
+    let rules = FailureRules {
+        open_recovers: true,
+        breaker: Breaker {
+            failures: 5,
+            window: ms(30_000),
+            wait: ms(50),
+            wait_max: ms(20_000),
+        },
+        quarantine: Some(Quarantine {
+            failures: 2,
+            time: ms(90_000),
+        }),
+    };
+    assert_eq!(limiter.failures, rules);
+    let recycling = Recycling {
+        requests: Some(10_000),
+        memory_bytes: Some(64 << 20),
+    };
+    assert_eq!(limiter.recycling, recycling);
+    let auth = &site.filters["auth"];
+    assert_eq!(auth.isolation, Isolation::Configuration);
+    assert_eq!(
+        (auth.on_failure, &auth.failures, auth.recycling),
+        (
+            OnFailure::Closed,
+            &FailureRules::default(),
+            Recycling::default()
+        )
+    );
     assert_eq!(limiter.strictness, Strictness::Strict);
     assert_eq!(limiter.dialect, Dialect::Higress);
     assert_eq!(limiter.headers_stop_iteration, Some(true));

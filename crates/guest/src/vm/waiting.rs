@@ -14,12 +14,13 @@ use wasmtime::{Instance, Linker, Memory, Store, Val};
 use weir_model::GuestLimits;
 
 use super::callbacks::default_result;
-use super::{Host, StartError, bind, failure_of, refused, start_function, start_steps, zeros};
+use super::{Host, StartError, bind, refused, start_function, start_steps, zeros};
 use crate::cell::{Cell, Phase};
-use crate::door::{Answer, Call, Event, Failure, Reply, Stop, World};
+use crate::door::{Answer, Call, Cause, Event, Failure, Reply, Stop, World};
 use crate::engine::Engine;
 use crate::memory::Birth;
 use crate::program::Program;
+use crate::trace::failure_of;
 
 /// The host's functions for guests that may wait. Some calls cost more than those of [`Host`]:
 /// whatever never waits belongs there.
@@ -84,7 +85,7 @@ impl<W: World + Send> WaitingHost<W> {
                 .map_or(outcome, Err)
                 .map_err(|error| StartError::Start {
                     export,
-                    failure: failure_of(&error, limits.start),
+                    failure: failure_of(&error, limits.start, &store.data().cap),
                 })?;
         }
         store.data_mut().phase = Phase::Running;
@@ -108,7 +109,7 @@ impl<W: World + Send> WaitingVm<W> {
     /// it is when an earlier delivery was dropped before it ended.
     pub async fn deliver(&mut self, event: &Event, limit: Duration) -> Result<i32, Failure> {
         if self.has_failed() {
-            return Err(Failure::Gone);
+            return Err(Cause::Gone.into());
         }
         let callback = event.callback();
         let is_allowed = self.store.data().world.allows(callback);
@@ -124,7 +125,9 @@ impl<W: World + Send> WaitingVm<W> {
             .collect();
         self.is_inside = true;
         self.store.data_mut().world.enter(event);
-        let first = self.store.data_mut().deadline.begin_counted(limit);
+        let cell = self.store.data_mut();
+        cell.cap.was_refused = false;
+        let first = cell.deadline.begin_counted(limit);
         self.store.set_epoch_deadline(first);
         let outcome = function
             .call_async(&mut self.store, &params, &mut results)
@@ -134,7 +137,7 @@ impl<W: World + Send> WaitingVm<W> {
             Ok(()) => Ok(results.first().and_then(Val::i32).unwrap_or(0)),
             Err(error) => {
                 self.has_failed = true;
-                Err(failure_of(&error, limit))
+                Err(failure_of(&error, limit, &self.store.data().cap))
             }
         };
         self.store.data_mut().world.leave(event, &outcome);

@@ -1,7 +1,7 @@
 //! Short ways to write and run a guest.
 
 use weir_guest::door::{Event, World};
-use weir_guest::{Failure, LoadError, Program, ProgramOptions, Stop, Vm, abi};
+use weir_guest::{Cause, Failure, LoadError, Program, ProgramOptions, Stop, Vm, abi};
 use weir_model::{Dialect, Strictness};
 use weir_testkit::run::{self, CALL};
 use weir_testkit::{Script, program, start};
@@ -103,7 +103,15 @@ pub(crate) fn words(result: &Result<i32, Failure>) -> String {
 /// Why the world ended the guest; `None`: it did not.
 pub(crate) fn stopped_by(result: &Result<i32, Failure>) -> Option<&Stop> {
     match result {
-        Err(Failure::Stopped { stop, .. }) => Some(stop),
-        Ok(_) | Err(Failure::Trap(_) | Failure::Deadline(_) | Failure::Gone) => None,
+        Err(Failure {
+            cause: Cause::Stopped(stop),
+            ..
+        }) => Some(stop),
+        Ok(_) | Err(_) => None,
     }
+}
+
+/// Why a call failed.
+pub(crate) fn cause(result: Result<i32, Failure>) -> Option<Cause> {
+    result.err().map(|failure| failure.cause)
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use weir_guest::door::{Answer, Call, Reply, Status, Stop, World};
-use weir_guest::{Failure, OnThread, Program, WaitingHost, WaitingVm};
+use weir_guest::{Cause, OnThread, Program, WaitingHost, WaitingVm};
 use weir_model::GuestLimits;
 use weir_testkit::run::{CALL, engine};
 use weir_testkit::{Recorder, program, replay, start};
 
-use crate::common::{REQUEST_HEADERS, env, on_request, stopped_by};
+use crate::common::{REQUEST_HEADERS, cause, env, on_request, stopped_by};
 
 /// What all worlds of a thread share: values, who waits for them, and what was said.
 #[derive(Clone, Default)]
@@ -139,7 +139,7 @@ fn a_guest_that_cannot_be_suspended_is_stopped() {
     let mut vm = start(&guest(READER), Desk::default()).expect("a guest");
     let result = vm.deliver(&REQUEST_HEADERS, CALL);
     assert!(stopped_by(&result) == Some(&Stop::CannotWait), "{result:?}");
-    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Failure::Gone));
+    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Cause::Gone.into()));
 }
 
 #[test]
@@ -196,10 +196,10 @@ fn waiting_does_not_age_a_guest_and_running_does() {
         let spin = format!("{READER} (loop (br 0))");
         let mut vm = waiting(&guest(&spin), desk).await;
         let result = vm.deliver(&REQUEST_HEADERS, limit).await;
-        assert_eq!(result, Err(Failure::Deadline(limit)));
+        assert_eq!(cause(result), Some(Cause::Deadline(limit)));
         assert_eq!(
             vm.deliver(&REQUEST_HEADERS, limit).await,
-            Err(Failure::Gone)
+            Err(Cause::Gone.into())
         );
     });
 }
@@ -214,7 +214,10 @@ fn whoever_stops_waiting_has_ended_the_guest() {
         assert!(impatient.await.is_err());
         assert!(vm.has_failed());
         desk.put(b"k", "too late");
-        assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL).await, Err(Failure::Gone));
+        assert_eq!(
+            vm.deliver(&REQUEST_HEADERS, CALL).await,
+            Err(Cause::Gone.into())
+        );
         assert_eq!(desk.said(), ["ask"]);
     });
 }

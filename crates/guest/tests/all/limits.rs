@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use weir_guest::door::{Call, Reply};
-use weir_guest::{Failure, Host, StartError, Vm};
+use weir_guest::{Cause, Host, StartError, Vm};
 use weir_model::{GuestLimits, limits};
 use weir_testkit::run::{CALL, engine};
 use weir_testkit::{Script, program, start};
 
-use crate::common::{REQUEST_HEADERS, answer, env, module, on_request, procedure, words};
+use crate::common::{REQUEST_HEADERS, answer, cause, env, module, on_request, procedure, words};
 
 const LIMIT: Duration = Duration::from_millis(200);
 
@@ -36,13 +36,13 @@ fn an_endless_loop_ends_within_twice_its_limit() {
     let mut vm = guest(&on_request("", "(loop (br 0)) unreachable"));
     let (began, wall) = (thread_time(), Instant::now());
     assert_eq!(
-        vm.deliver(&REQUEST_HEADERS, LIMIT),
-        Err(Failure::Deadline(LIMIT))
+        cause(vm.deliver(&REQUEST_HEADERS, LIMIT)),
+        Some(Cause::Deadline(LIMIT))
     );
     assert!(since(began) <= 2 * LIMIT, "{:?}", since(began));
     assert!(wall.elapsed() >= LIMIT / 2, "{:?}", wall.elapsed());
     assert!(vm.has_failed());
-    assert_eq!(vm.deliver(&REQUEST_HEADERS, LIMIT), Err(Failure::Gone));
+    assert_eq!(vm.deliver(&REQUEST_HEADERS, LIMIT), Err(Cause::Gone.into()));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn an_endless_start_ends() {
         else {
             panic!("{error}")
         };
-        assert_eq!((named, failure), (export, Failure::Deadline(LIMIT)));
+        assert_eq!((named, failure.cause), (export, Cause::Deadline(LIMIT)));
     }
 }
 
@@ -183,7 +183,7 @@ fn deep_recursion_ends_the_guest_only() {
         words(&result).contains("call stack exhausted"),
         "{result:?}"
     );
-    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Failure::Gone));
+    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Cause::Gone.into()));
     assert_eq!(
         guest(&on_request("", "i32.const 4")).deliver(&REQUEST_HEADERS, CALL),
         Ok(4)
@@ -195,6 +195,6 @@ fn a_guest_that_trapped_is_never_entered_again() {
     let text = on_request("", "unreachable");
     let mut vm = guest(&text);
     assert!(words(&vm.deliver(&REQUEST_HEADERS, CALL)).contains("unreachable"));
-    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Failure::Gone));
+    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Cause::Gone.into()));
     assert_eq!(vm.world().events.len(), 1);
 }

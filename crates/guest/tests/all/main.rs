@@ -5,6 +5,7 @@
 mod capabilities;
 mod common;
 mod door;
+mod failing;
 mod images;
 mod limits;
 mod loading;

@@ -1,7 +1,7 @@
 //! Section 9.3: how bytes travel between host and guest.
 
 use weir_guest::door::Status;
-use weir_guest::{Failure, ProgramOptions};
+use weir_guest::{Cause, ProgramOptions};
 use weir_model::{Dialect, Strictness};
 use weir_testkit::run::{self, CALL};
 use weir_testkit::{Script, start};
@@ -145,7 +145,7 @@ fn s53_an_allocator_that_traps_ends_the_guest() {
         world(),
     );
     assert!(words(&result).contains("unreachable"), "{result:?}");
-    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Failure::Gone));
+    assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Cause::Gone.into()));
 }
 
 #[test]

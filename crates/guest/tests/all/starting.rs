@@ -1,7 +1,7 @@
 //! Section 9.2, statements 19 to 27: how a module starts.
 
+use weir_guest::StartError;
 use weir_guest::door::{Event, LogLevel};
-use weir_guest::{Failure, StartError};
 use weir_testkit::run::CALL;
 use weir_testkit::{Script, program, start};
 
@@ -66,10 +66,7 @@ fn s19_s20_s21_s23_start_functions_run_once_in_their_order() {
 fn failure_of_start(body: &str, imports: &str) -> (&'static str, String) {
     match start(&program(module(imports, body)), Script::new()) {
         Ok(_) => panic!("started"),
-        Err(StartError::Start {
-            export,
-            failure: Failure::Trap(words),
-        }) => (export, words),
+        Err(StartError::Start { export, failure }) => (export, failure.to_string()),
         Err(other) => panic!("{other}"),
     }
 }

@@ -95,7 +95,9 @@ impl Exchange {
         let left = limits.request.saturating_sub(self.seats[stage].used);
         let begun = Instant::now();
         let outcome = slot.deliver(&event, limits.call.min(left));
-        self.seats[stage].used += begun.elapsed();
+        let took = begun.elapsed();
+        self.seats[stage].used += took;
+        slot.note_call(took);
         let Ok(result) = outcome else {
             return (Action::StopAllAndWatermark, false);
         };

@@ -1,5 +1,5 @@
-//! A new VM beside the old one, because the plugin asked for it (Higress's `wasm_need_rebuild`):
-//! Go's memory never shrinks.
+//! A new VM beside one that works: because the plugin asked for it (Higress's `wasm_need_rebuild`;
+//! Go's memory never shrinks), or because the operator has VMs recycled.
 //!
 //! The slot that chains know stays where it is and names an heir, which new streams go to. A slot
 //! that has an heir is retired: its VM ends with its last stream.
@@ -17,10 +17,19 @@ use crate::stream::StreamRef;
 /// get a VM for each.
 const REBUILD_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Why a VM that works is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// The plugin asked for it.
+    Asked,
+    /// It has served its time.
+    Old,
+}
+
 /// What a slot knows about its replacement.
 #[derive(Default)]
 pub(super) struct Rebuild {
-    is_wanted: Cell<bool>,
+    wanted: Cell<Option<Reason>>,
     is_retired: Cell<bool>,
     /// When it took over; `None`: it was the first.
     born: Cell<Option<Instant>>,
@@ -33,19 +42,30 @@ impl Rebuild {
         self.born.set(Some(Instant::now()));
     }
 
+    /// Whether new streams go to another slot.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.is_retired.get() || self.heir.borrow().is_some()
+    }
+
     fn is_due(&self) -> bool {
         let is_old = || {
             let born = self.born.get();
             born.is_none_or(|born| born.elapsed() >= REBUILD_INTERVAL)
         };
-        self.is_wanted.get() && is_old()
+        self.wanted.get().is_some() && is_old()
     }
 }
 
 impl Slot {
     /// The plugin wants a new VM for the streams to come.
     pub(crate) fn rebuild_soon(&self) {
-        self.rebuild().is_wanted.set(true);
+        self.rebuild().wanted.set(Some(Reason::Asked));
+    }
+
+    /// The VM has served its time.
+    pub(super) fn recycle_soon(&self) {
+        let wanted = &self.rebuild().wanted;
+        wanted.set(wanted.get().or(Some(Reason::Old)));
     }
 
     /// The slot that new streams of this one go to, if it is another one. Makes it if it is due. To
@@ -58,15 +78,22 @@ impl Slot {
         }
         match newest.successor() {
             Ok(heir) => {
-                tracing::info!(filter = %self.filter().name, "the plugin gets a new VM, as it asked");
+                match newest.rebuild().wanted.get() {
+                    Some(Reason::Asked) => {
+                        tracing::info!(filter = %self.filter().name, "the plugin gets a new VM, as it asked");
+                    }
+                    Some(Reason::Old) | None => {
+                        tracing::debug!(filter = %self.filter().name, "the plugin gets a new VM: the old one has served its time");
+                    }
+                }
                 *self.rebuild().heir.borrow_mut() = Some(Rc::clone(&heir));
                 newest.rebuild().is_retired.set(true);
                 newest.end_if_retired();
                 Some(heir)
             }
             Err(error) => {
-                newest.rebuild().is_wanted.set(false);
-                tracing::error!(%error, "the plugin asked for a new VM, which did not start");
+                newest.rebuild().wanted.set(None);
+                tracing::error!(%error, "the plugin was to get a new VM, which did not start");
                 known
             }
         }

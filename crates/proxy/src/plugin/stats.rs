@@ -1,37 +1,93 @@
 //! What operators learn about a filter, summed over all workers.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-/// Counters of one filter. Written by every worker.
-#[derive(Debug, Default)]
+use weir_guest::FailureKind;
+use weir_model::Filter;
+
+use super::breaker::{Breaker, BreakerState};
+use super::quarantine::Quarantine;
+use super::reports::{FailureReport, Reports};
+
+/// What the workers share about one filter.
+#[derive(Debug)]
 pub struct FilterStats {
     vms: AtomicI64,
     memory_bytes: AtomicI64,
-    failures: AtomicU64,
+    failures: [AtomicU64; FailureKind::ALL.len()],
     replacements: AtomicU64,
+    recycled: AtomicU64,
     refused: AtomicU64,
+    bypassed: AtomicU64,
+    quarantined: AtomicU64,
+    calls_nanos: AtomicU64,
+    pub(crate) reports: Reports,
+    pub(crate) breaker: Breaker,
+    pub(crate) quarantine: Option<Quarantine>,
 }
 
-/// The counters at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A filter at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilterReport {
     /// VMs that run now.
     pub vms: u64,
     /// Bytes of their linear memories.
     pub memory_bytes: u64,
-    /// Traps and exceeded limits.
-    pub failures: u64,
+    /// Failures of each kind, in the order of [`FailureKind::ALL`].
+    pub failures: [u64; FailureKind::ALL.len()],
     /// VMs that took the place of a failed one.
     pub replacements: u64,
-    /// Exchanges that were answered 503 because no VM was there.
+    /// VMs that took the place of one that worked.
+    pub recycled: u64,
+    /// Exchanges that were answered 503 because no VM was there for them.
     pub refused: u64,
+    /// Exchanges that went on without the filter.
+    pub bypassed: u64,
+    /// Exchanges, refused or bypassed, that looked like those that killed a VM.
+    pub quarantined: u64,
+    /// Patterns that are under quarantine.
+    pub quarantined_patterns: u64,
+    /// Wall time of calls that exchanges waited for. The last few exchanges may be missing.
+    pub calls: Duration,
+    /// Whether failed VMs are replaced.
+    pub breaker: BreakerState,
+    /// The last failure.
+    pub last_failure: Option<FailureReport>,
+}
+
+impl FilterReport {
+    /// Failures of all kinds.
+    #[must_use]
+    pub fn failures_total(&self) -> u64 {
+        self.failures.iter().sum()
+    }
 }
 
 impl FilterStats {
-    pub(crate) fn started(&self, is_replacement: Replacement) {
+    pub(crate) fn new(filter: &Filter) -> Self {
+        Self {
+            vms: AtomicI64::new(0),
+            memory_bytes: AtomicI64::new(0),
+            failures: Default::default(),
+            replacements: AtomicU64::new(0),
+            recycled: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            bypassed: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
+            calls_nanos: AtomicU64::new(0),
+            reports: Reports::default(),
+            breaker: Breaker::new(filter.failures.breaker),
+            quarantine: filter.failures.quarantine.map(Quarantine::new),
+        }
+    }
+
+    pub(crate) fn started(&self, birth: Birth) {
         self.vms.fetch_add(1, Ordering::Relaxed);
-        if is_replacement == Replacement::Yes {
-            self.replacements.fetch_add(1, Ordering::Relaxed);
+        match birth {
+            Birth::First => {}
+            Birth::Replacement => add(&self.replacements, 1),
+            Birth::Recycling => add(&self.recycled, 1),
         }
     }
 
@@ -39,12 +95,27 @@ impl FilterStats {
         self.vms.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn failed(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn failed(&self, kind: FailureKind) {
+        add(&self.failures[kind as usize], 1);
     }
 
     pub(crate) fn refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        add(&self.refused, 1);
+    }
+
+    pub(crate) fn bypassed(&self, exchanges: u64) {
+        add(&self.bypassed, exchanges);
+    }
+
+    pub(crate) fn quarantined(&self) {
+        add(&self.quarantined, 1);
+    }
+
+    pub(crate) fn called(&self, time: Duration) {
+        add(
+            &self.calls_nanos,
+            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
+        );
     }
 
     pub(crate) fn memory_changed(&self, by: i64) {
@@ -53,19 +124,38 @@ impl FilterStats {
 
     pub(crate) fn report(&self) -> FilterReport {
         let count = |cell: &AtomicI64| u64::try_from(cell.load(Ordering::Relaxed)).unwrap_or(0);
+        let total = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        let held = self
+            .quarantine
+            .as_ref()
+            .map_or(0, |quarantine| quarantine.len(Instant::now()));
         FilterReport {
             vms: count(&self.vms),
             memory_bytes: count(&self.memory_bytes),
-            failures: self.failures.load(Ordering::Relaxed),
-            replacements: self.replacements.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
+            failures: std::array::from_fn(|kind| total(&self.failures[kind])),
+            replacements: total(&self.replacements),
+            recycled: total(&self.recycled),
+            refused: total(&self.refused),
+            bypassed: total(&self.bypassed),
+            quarantined: total(&self.quarantined),
+            quarantined_patterns: held as u64,
+            calls: Duration::from_nanos(total(&self.calls_nanos)),
+            breaker: self.breaker.report(),
+            last_failure: self.reports.last(),
         }
     }
 }
 
-/// Whether a VM takes the place of a failed one.
+fn add(cell: &AtomicU64, count: u64) {
+    cell.fetch_add(count, Ordering::Relaxed);
+}
+
+/// Why a VM is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Replacement {
-    Yes,
-    No,
+pub(crate) enum Birth {
+    First,
+    /// The one before failed.
+    Replacement,
+    /// The one before worked, and is to end with its last stream.
+    Recycling,
 }

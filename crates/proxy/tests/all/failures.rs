@@ -1,6 +1,10 @@
 //! What happens when a guest fails: statements 280 to 292.
 
-use weir_model::{Isolation, OnFailure};
+use std::time::Duration;
+
+use weir_guest::FailureKind;
+use weir_model::{Isolation, OnFailure, Quarantine};
+use weir_proxy::plugin::BreakerState;
 
 use crate::guest::guest;
 use crate::stage::{GET, Stage, is_oracle, with};
@@ -57,7 +61,7 @@ fn s282_s283_later_requests_meet_the_policy() {
         let goes_on = policy == OnFailure::Open && !is_oracle();
         assert_eq!(gateway.ask(TRAP).status, if goes_on { 200 } else { 503 });
         if is_oracle() && policy == OnFailure::Reload {
-            std::thread::sleep(std::time::Duration::from_millis(1600));
+            std::thread::sleep(Duration::from_millis(1600));
         }
         assert_eq!(gateway.ask(GET).status, status, "{policy:?}");
         let expected: Vec<&str> = ["count 1", "count 2"].into_iter().chain(count).collect();
@@ -88,7 +92,7 @@ fn s283_shared_data_survives_and_globals_do_not() {
     .start();
     assert_eq!(gateway.ask(TRAP).status, 503);
     if is_oracle() {
-        std::thread::sleep(std::time::Duration::from_millis(1600));
+        std::thread::sleep(Duration::from_millis(1600));
     }
     assert_eq!(gateway.ask(GET).status, 200);
     gateway.check(0, &["a 0", "get_shared 1", "a 0", "get_shared 0 v"]);
@@ -155,7 +159,7 @@ fn s287_s289_loops_and_recursion_end() {
         (request_headers (!get 0 "x-trap") (if (i32.ne (out) 0) (then (drop (call $deep (i32.const 1))))))"#;
     for script in [spin, recurse] {
         let gateway = with(guest(script))
-            .tune(|filter| filter.limits.call = std::time::Duration::from_millis(50))
+            .tune(|filter| filter.limits.call = Duration::from_millis(50))
             .start();
         assert_eq!(gateway.ask(TRAP).brief(), (503, ""));
         assert_eq!(gateway.ask(GET).status, 200);
@@ -224,7 +228,7 @@ fn s252_a_failed_vm_does_not_tick() {
     ))
     .start();
     gateway.until(0, "tick 2");
-    std::thread::sleep(std::time::Duration::from_millis(80));
+    std::thread::sleep(Duration::from_millis(80));
     gateway.check(0, &["tick 1", "tick 2"]);
 }
 
@@ -248,4 +252,201 @@ fn a_trap_as_the_context_is_made_is_503() {
     ))
     .start();
     assert_eq!(gateway.ask(GET).brief(), (503, ""));
+}
+
+#[test]
+fn a_vm_comes_back_without_a_request() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = with(guest(
+        r#"(configure (get_shared "k") (!set_shared "k" "v" 0) (!tick_every 10) 1)
+           (tick (bump a) (show "tick" @a) (!get_shared "k") (if (i32.eq @a 3) (then (unreachable))))"#,
+    ))
+    .start();
+    // Its timer fails in the first life; the second one begins by itself.
+    gateway.until(0, "tick 3");
+    gateway.until(0, "get_shared 0 v");
+}
+
+#[test]
+fn a_request_in_time_is_what_closes_the_breaker() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = with(guest(FRAGILE))
+        .tune(|filter| {
+            filter.failures.breaker.failures = 1;
+            filter.failures.breaker.wait = Duration::from_millis(200);
+        })
+        .start();
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    assert_eq!(gateway.report(0).breaker, BreakerState::Open);
+    assert_eq!(gateway.ask(GET).status, 503);
+    assert_eq!(gateway.report(0).refused, 1);
+    let found = crate::upstream::eventually(|| (gateway.ask(GET).status == 200).then_some(()));
+    assert!(found.is_some(), "no new VM");
+    crate::upstream::eventually(|| {
+        (gateway.report(0).breaker == BreakerState::Closed).then_some(())
+    })
+    .expect("a breaker that closes");
+}
+
+#[test]
+fn open_may_recover() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = with(guest(FRAGILE))
+        .tune(|filter| {
+            filter.on_failure = OnFailure::Open;
+            filter.failures.open_recovers = true;
+        })
+        .start();
+    assert_eq!(gateway.ask(TRAP).status, 200);
+    assert_eq!(gateway.ask(GET).status, 200);
+    gateway.check(0, &["count 1", "count 1"]);
+    assert_eq!(gateway.report(0).bypassed, 1);
+}
+
+#[test]
+fn requests_like_those_that_kill_are_kept_away_and_others_are_not() {
+    if is_oracle() {
+        return;
+    }
+    for (policy, met) in [(OnFailure::Reload, 503), (OnFailure::Open, 200)] {
+        let gateway = with(guest(FRAGILE))
+            .tune(|filter| {
+                filter.on_failure = policy;
+                filter.failures.open_recovers = true;
+                filter.failures.quarantine = Some(Quarantine {
+                    failures: 2,
+                    time: Duration::from_millis(1500),
+                });
+            })
+            .start();
+        let trap = |id: u32| format!("GET /items/{id} HTTP/1.1\r\nhost: h\r\nx-trap: {id}\r\n\r\n");
+        for id in 1..=5 {
+            assert_eq!(gateway.ask(trap(id)).status, met);
+        }
+        let report = gateway.report(0);
+        assert_eq!((report.failures_total(), report.quarantined), (2, 3));
+        assert_eq!(report.quarantined_patterns, 1);
+        assert_eq!(gateway.ask(GET).status, 200);
+        gateway.check(0, &["count 1", "count 1", "count 1"]);
+        // It ends.
+        let failed = || (gateway.report(0).failures_total() > 2).then_some(());
+        crate::upstream::eventually(|| {
+            gateway.ask(trap(9));
+            failed()
+        })
+        .expect("the end of the quarantine");
+    }
+}
+
+#[test]
+fn a_vm_that_has_served_its_time_is_replaced_and_no_request_notices() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = with(guest(
+        r#"(request_headers (bump b) (show "count" @b) (!get 0 "x-wait") (if (i32.eqz (out)) (then (return (i32.const 0)))) 1)
+           (done (show "done" @b) 1)"#,
+    ))
+    .tune(|filter| filter.recycling.requests = Some(2))
+    .start();
+    let mut waiting = gateway.client();
+    waiting.send("GET /p HTTP/1.1\r\nhost: h\r\nx-wait: 1\r\n\r\n");
+    gateway.until(0, "count 1");
+    for _ in 0..3 {
+        assert_eq!(gateway.ask(GET).status, 200);
+    }
+    crate::upstream::eventually(|| (gateway.report(0).recycled == 1).then_some(()))
+        .expect("a new VM");
+    // The first one lives as long as the request that waits in it.
+    assert_eq!(gateway.report(0).vms, 2);
+    drop(waiting);
+    crate::upstream::eventually(|| (gateway.report(0).vms == 1).then_some(()))
+        .expect("the end of the first VM");
+    let logs = gateway.logs(0);
+    assert_eq!(
+        logs.iter().filter(|line| *line == "count 1").count(),
+        2,
+        "{logs:?}"
+    );
+    assert_eq!(gateway.report(0).failures_total(), 0);
+}
+
+#[test]
+fn failures_are_counted_by_kind_and_the_last_one_is_known() {
+    if is_oracle() {
+        return;
+    }
+    let spin = "(request_headers (loop $l (br $l)))";
+    let grow = "(request_headers (drop (memory.grow (i32.const 60000))) (unreachable))";
+    let recurse = r#"(func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) 1))
+        (request_headers (drop (call $deep (i32.const 1))))"#;
+    for (script, kind) in [
+        ("(request_headers (unreachable))", FailureKind::Trap),
+        (spin, FailureKind::Deadline),
+        (grow, FailureKind::Memory),
+        (recurse, FailureKind::Stack),
+    ] {
+        let gateway = with(guest(script))
+            .tune(|filter| filter.limits.call = Duration::from_millis(50))
+            .start();
+        assert_eq!(gateway.ask(GET).status, 503);
+        let report = gateway.report(0);
+        let expected = FailureKind::ALL.map(|known| u64::from(known == kind));
+        assert_eq!(report.failures, expected, "{kind:?}");
+        let last = report.last_failure.expect("a last failure");
+        assert_eq!(
+            (last.kind, last.callback),
+            (kind, "proxy_on_request_headers")
+        );
+        assert!(!last.trace.frames.is_empty());
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_counted_as_such() {
+    if is_oracle() {
+        return;
+    }
+    // It starts once: the second time its shared data is there.
+    let gateway = with(guest(
+        r#"(configure (!get_shared "k") (if (i32.eqz (global.get $status)) (then (return (i32.const 0)))) (!set_shared "k" "v" 0) 1)
+           (request_headers (unreachable))"#,
+    ))
+    .start();
+    for _ in 0..2 {
+        assert_eq!(gateway.ask(GET).status, 503);
+    }
+    let report = gateway.report(0);
+    assert_eq!(report.failures[FailureKind::Trap as usize], 1);
+    assert_eq!(report.failures[FailureKind::Start as usize], 1);
+    assert_eq!(report.vms, 0);
+}
+
+#[test]
+fn each_configuration_may_have_a_vm_of_its_own() {
+    if is_oracle() {
+        return;
+    }
+    for (isolation, second) in [
+        (Isolation::Plugin, "count 2"),
+        (Isolation::Configuration, "count 1"),
+    ] {
+        let gateway = with(guest(r#"(request_headers (bump b) (show "count" @b))"#))
+            .tune(|filter| filter.isolation = isolation)
+            .configure("other", "something else")
+            .start();
+        assert_eq!(gateway.ask(GET).status, 200);
+        assert_eq!(
+            gateway.ask("GET /other HTTP/1.1\r\nhost: h\r\n\r\n").status,
+            200
+        );
+        gateway.check(0, &["count 1", second]);
+    }
 }

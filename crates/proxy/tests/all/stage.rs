@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use weir_model::{Dialect, Filter, GuestLimits, Isolation, Metadata, Name, OnFailure, Strictness};
+use weir_model::{
+    Dialect, FailureRules, Filter, GuestLimits, Isolation, Metadata, Name, OnFailure, Recycling,
+    Strictness,
+};
 use weir_proxy::worker::Running;
 use weir_proxy::{Prepared, Process};
 
@@ -44,6 +47,8 @@ pub(crate) struct Stage {
     answers: Answers,
     side: String,
     side_answers: Answers,
+    /// A route whose filters have a configuration of their own.
+    pub(crate) configured: Option<(Name, &'static str)>,
     /// The cluster `peer`, if there is one.
     pub(crate) peer: Option<std::net::SocketAddr>,
 }
@@ -90,6 +95,7 @@ impl Stage {
             answers: Answers::AfterBody,
             side: OK.to_owned(),
             side_answers: Answers::AfterBody,
+            configured: None,
             peer: None,
         }
     }
@@ -114,6 +120,8 @@ impl Stage {
                 ..GuestLimits::default()
             },
             on_failure: OnFailure::Reload,
+            failures: FailureRules::default(),
+            recycling: Recycling::default(),
             strictness: Strictness::Strict,
             dialect: Dialect::Auto,
             headers_stop_iteration: None,
@@ -141,6 +149,12 @@ impl Stage {
 
     pub(crate) fn answers(mut self, when: Answers) -> Self {
         self.answers = when;
+        self
+    }
+
+    /// Another configuration for the filters of a route.
+    pub(crate) fn configure(mut self, route: &str, configuration: &'static str) -> Self {
+        self.configured = Some((route.into(), configuration));
         self
     }
 
@@ -290,6 +304,16 @@ impl Gateway {
             (lines.len() >= count).then_some(lines)
         });
         lines.expect("lines in the access log")
+    }
+
+    /// What operators learn about a filter.
+    pub(crate) fn report(&self, filter: usize) -> weir_proxy::plugin::FilterReport {
+        let Host::Weir { process, .. } = &self.host else {
+            panic!("Envoy counts in another way");
+        };
+        let stats = process.filter_stats().into_iter();
+        let mut stats = stats.filter(|(name, _)| *name == self.names[filter]);
+        stats.next().expect("a filter").1
     }
 
     /// From which level on plugins log.

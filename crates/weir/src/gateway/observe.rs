@@ -1,5 +1,7 @@
 //! What the admin server shows of a running gateway.
 
+mod filters;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,29 +51,6 @@ impl Facts {
     pub(super) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
-
-    fn filters(&self) -> Vec<Value> {
-        let describe = |(name, report): (weir_model::Name, weir_proxy::plugin::FilterReport)| {
-            let program = self.process.program(&name);
-            let filter = self.process.site.filters.get(&name);
-            json!({
-                "name": &*name,
-                "module": filter.map(|filter| filter.module.to_string()),
-                "abi": program.map(|program| program.version.text()),
-                "state": if report.vms > 0 { "running" } else if report.failures > 0 { "failed" } else { "idle" },
-                "vms": report.vms,
-                "memory_bytes": report.memory_bytes,
-                "failures": report.failures,
-                "replacements": report.replacements,
-                "refused": report.refused,
-            })
-        };
-        self.process
-            .filter_stats()
-            .into_iter()
-            .map(describe)
-            .collect()
-    }
 }
 
 impl Observe for Facts {
@@ -100,7 +79,8 @@ impl Observe for Facts {
             "state": if self.is_ready() { "ready" } else { "draining" },
             "responses": classes,
             "totals": numbers,
-            "filters": self.filters(),
+            "filters": filters::shown(&self.process),
+            "last_failures": filters::failures(&self.process),
             "listeners": listeners,
             "clusters": clusters,
         })
@@ -129,7 +109,7 @@ impl Observe for Facts {
         for (class, count) in by_class(&totals) {
             responses.sample(&[("class", class)], count);
         }
-        self.export_filters(&mut writer);
+        filters::export(&self.process, &mut writer);
         self.process.metrics.export(&mut writer);
         writer.finish()
     }
@@ -175,48 +155,6 @@ impl Observe for Facts {
                 let words = PluginLevel::ALL.map(PluginLevel::name).join(", ");
                 let or = plugin.map_or_else(String::new, |_| format!(", or {AS_ALL}"));
                 Err(format!("expected one of {words}{or}"))
-            }
-        }
-    }
-}
-
-impl Facts {
-    fn export_filters(&self, writer: &mut Writer) {
-        type Read = fn(&weir_proxy::plugin::FilterReport) -> u64;
-        let families: [(&str, FamilyKind, &str, Read); 5] = [
-            ("weir_filter_vms", FamilyKind::Gauge, "VMs that run.", |r| {
-                r.vms
-            }),
-            (
-                "weir_filter_memory_bytes",
-                FamilyKind::Gauge,
-                "Linear memory of running VMs.",
-                |r| r.memory_bytes,
-            ),
-            (
-                "weir_filter_failures_total",
-                FamilyKind::Counter,
-                "Traps and exceeded limits.",
-                |r| r.failures,
-            ),
-            (
-                "weir_filter_replacements_total",
-                FamilyKind::Counter,
-                "VMs that replaced a failed one.",
-                |r| r.replacements,
-            ),
-            (
-                "weir_filter_refused_total",
-                FamilyKind::Counter,
-                "Exchanges refused for want of a VM.",
-                |r| r.refused,
-            ),
-        ];
-        let stats = self.process.filter_stats();
-        for (name, kind, help, read) in families {
-            let mut family = writer.family(name, kind, help);
-            for (filter, report) in &stats {
-                family.sample(&[("filter", filter)], read(report));
             }
         }
     }

@@ -60,6 +60,13 @@ impl Stage {
         listener.routes = routes(&chain);
         listener.metadata = self.metadata.clone();
         for route in &mut listener.routes {
+            if let Some((name, configuration)) = &self.configured
+                && route.name == *name
+            {
+                for used in &mut route.filters {
+                    used.configuration = Some((*configuration).into());
+                }
+            }
             if &*route.name == "main" {
                 route.metadata = self.metadata.clone();
             }

@@ -1,0 +1,89 @@
+//! Starting VMs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use weir_guest::Event;
+
+use super::{Guest, Slot};
+use crate::plugin::stats::Birth;
+use crate::plugin::{PluginError, RootSpec};
+use crate::world::{LiveWorld, Root};
+
+impl Slot {
+    /// A slot for the same plugin, with a VM of its own, in a life that no other slot had.
+    pub(in crate::plugin) fn successor(&self) -> Result<Rc<Self>, PluginError> {
+        let (filter, specs) = (Arc::clone(&self.filter), self.specs.clone());
+        let slot = Self::new(self.index, filter, specs, (&self.shared, &self.host))?;
+        slot.life.set(self.life.get() + 1);
+        slot.rebuild.begin();
+        slot.start(Birth::Recycling)?;
+        Ok(slot)
+    }
+
+    /// Starts the VM: module, then per root context its creation, `vm_start` and `configure`.
+    pub(in crate::plugin) fn start(&self, birth: Birth) -> Result<(), PluginError> {
+        let filter = &self.filter;
+        let world = LiveWorld::new(Rc::clone(&self.shared), self.this.clone(), &filter.vm_id);
+        let vm = self
+            .host
+            .start(&self.program, world, &filter.limits)
+            .map_err(|error| PluginError::Start {
+                filter: filter.name.clone(),
+                error,
+            })?;
+        let mut guest = Guest {
+            vm,
+            roots: Vec::with_capacity(self.specs.len()),
+        };
+        for spec in &self.specs {
+            guest.start_root(spec)?;
+        }
+        self.note_memory(guest.vm.memory_bytes());
+        self.stats.started(birth);
+        *self.vm.borrow_mut() = Some(guest);
+        Ok(())
+    }
+}
+
+impl Guest {
+    fn start_root(&mut self, spec: &RootSpec) -> Result<(), PluginError> {
+        let filter = &spec.filter;
+        let root = Root::new(Arc::clone(filter), spec.configuration.clone());
+        let root = self.vm.world().add_root(root);
+        self.roots.push(root);
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let events = [
+            Event::ContextCreate {
+                context: root,
+                parent: 0,
+            },
+            Event::VmStart {
+                root,
+                size: size(&filter.vm_configuration),
+            },
+            Event::Configure {
+                root,
+                size: size(&spec.configuration),
+            },
+        ];
+        for event in events {
+            let (filter_name, callback) = (filter.name.clone(), event.callback());
+            let result = self
+                .vm
+                .deliver(&event, filter.limits.start)
+                .map_err(|failure| PluginError::Callback {
+                    filter: filter_name,
+                    callback,
+                    failure,
+                })?;
+            if result == 0 && !matches!(event, Event::ContextCreate { .. }) {
+                return Err(PluginError::Refused {
+                    filter: filter.name.clone(),
+                    callback,
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! What becomes of a VM that fails: whom it takes along, and when another takes its place.
+
+use std::cell::Cell;
+use std::rc::Weak;
+use std::time::{Duration, Instant};
+
+use weir_guest::{Event, Failure, FailureKind, StartError};
+use weir_model::{OnFailure, limits};
+
+use super::Slot;
+use crate::plugin::PluginError;
+use crate::plugin::breaker::Permit;
+use crate::plugin::reports::{FailureReport, Notice};
+use crate::plugin::stats::Birth;
+use crate::stream::Order;
+
+/// What a slot knows about its next VM.
+#[derive(Default)]
+pub(super) struct Fate {
+    /// The VM was started while the breaker was open: its first stream closes it.
+    is_on_trial: Cell<bool>,
+    /// A task will start a VM if nobody does before.
+    is_awaited: Cell<bool>,
+}
+
+/// What came of trying to replace a VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    Started,
+    /// Not before so long.
+    Wait(Duration),
+}
+
+impl Slot {
+    /// The VM failed: it is gone, and every stream that had a context in it is told.
+    pub(super) fn failed(&self, failure: &Failure, event: &Event) {
+        let Some(mut guest) = self.vm.borrow_mut().take() else {
+            return;
+        };
+        self.note_memory(0);
+        self.stats.ended();
+        self.life.set(self.life.get() + 1);
+        let world = guest.vm.world();
+        let (streams, pattern) = (world.streams(), world.pattern_of(event.context()));
+        if self.filter.on_failure == OnFailure::Open {
+            self.stats.bypassed(streams.len() as u64);
+        }
+        let report = FailureReport::new(failure.kind(), failure, event.callback());
+        self.take_down(report, streams.len());
+        if let (Some(quarantine), Some(pattern)) = (&self.stats.quarantine, pattern)
+            && quarantine.blame(pattern, Instant::now())
+        {
+            tracing::warn!(
+                filter = %self.filter.name,
+                "requests like the last one have made the plugin fail: they are kept from it"
+            );
+        }
+        for (stream, stage) in streams {
+            stream.borrow_mut().order(Order::Failed { stage });
+        }
+        self.restart_later();
+    }
+
+    /// Counts a failure, and logs it if it is new.
+    fn take_down(&self, report: FailureReport, streams: usize) {
+        let now = Instant::now();
+        self.stats.failed(report.kind);
+        let row = self.stats.breaker.failed(now);
+        let (kind, callback) = (report.kind.word(), report.callback);
+        let text = format!("{}{}", report.reason, report.trace);
+        let filter = &*self.filter.name;
+        match self.stats.reports.take(report, now) {
+            Notice::InFull => tracing::error!(
+                filter,
+                kind,
+                callback,
+                streams,
+                failures = row,
+                "the plugin failed: {text}"
+            ),
+            Notice::Summary(failures) => tracing::error!(
+                filter,
+                failures,
+                "the plugin goes on failing, last with: {text}"
+            ),
+            Notice::Nothing => {}
+        }
+    }
+
+    /// A new VM for a failed one, if the policy and the breaker allow it now.
+    pub(super) fn try_replace(&self) -> bool {
+        self.filter.recovers() && self.attempt() == Attempt::Started
+    }
+
+    fn attempt(&self) -> Attempt {
+        let permit = self.stats.breaker.permit(Instant::now());
+        if let Permit::No(wait) = permit {
+            return Attempt::Wait(wait);
+        }
+        match self.start(Birth::Replacement) {
+            Ok(()) => {
+                self.fate.is_on_trial.set(permit == Permit::OnTrial);
+                tracing::debug!(filter = %self.filter.name, "the plugin runs in a new VM");
+                Attempt::Started
+            }
+            Err(error) => {
+                self.take_down(report_of(&error), 0);
+                Attempt::Wait(Duration::ZERO)
+            }
+        }
+    }
+
+    /// A stream has ended as it should.
+    pub(super) fn end_trial(&self) {
+        if self.fate.is_on_trial.get() {
+            self.fate.is_on_trial.set(false);
+            self.stats.breaker.succeeded();
+        }
+    }
+
+    /// Sees to it that there is a VM again, even if no stream asks for one: timers and queues are
+    /// to go on.
+    fn restart_later(&self) {
+        if !self.filter.recovers() || self.rebuild.is_replaced() {
+            return;
+        }
+        if self.fate.is_awaited.replace(true) {
+            return;
+        }
+        let this = Weak::clone(&self.this);
+        self.shared.spawn(async move {
+            let mut wait = limits::RESTART_DELAY;
+            loop {
+                tokio::time::sleep(wait).await;
+                let Some(slot) = this.upgrade() else { return };
+                let is_needed = slot.vm.borrow().is_none() && !slot.rebuild.is_replaced();
+                if let (true, Attempt::Wait(more)) = (is_needed, slot.attempt()) {
+                    wait = more.max(limits::RESTART_DELAY);
+                    continue;
+                }
+                slot.fate.is_awaited.set(false);
+                return;
+            }
+        });
+    }
+}
+
+/// A start that failed, for operators.
+fn report_of(error: &PluginError) -> FailureReport {
+    let callback = match error {
+        PluginError::Start {
+            error: StartError::Start { export, failure },
+            ..
+        } => return FailureReport::new(FailureKind::Start, failure, export),
+        PluginError::Callback {
+            callback, failure, ..
+        } => return FailureReport::new(FailureKind::Start, failure, callback),
+        PluginError::Refused { callback, .. } => callback,
+        PluginError::Start { .. } | PluginError::Unknown(_) => "start",
+    };
+    FailureReport::bare(FailureKind::Start, error.to_string(), callback)
+}

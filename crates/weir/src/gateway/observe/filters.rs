@@ -1,0 +1,166 @@
+//! What the admin server shows of filters.
+
+use std::time::SystemTime;
+
+use serde_json::{Map, Value, json};
+use weir_guest::FailureKind;
+use weir_model::Name;
+use weir_proxy::Process;
+use weir_proxy::metrics::{FamilyKind, Writer};
+use weir_proxy::plugin::{BreakerState, FailureReport, FilterReport};
+
+/// How one number of a filter is read.
+type Read = fn(&FilterReport) -> u64;
+
+/// The numbers of a filter: name of the family, kind, explanation.
+const FAMILIES: [(&str, FamilyKind, &str, Read); 9] = [
+    ("weir_filter_vms", FamilyKind::Gauge, "VMs that run.", |r| {
+        r.vms
+    }),
+    (
+        "weir_filter_memory_bytes",
+        FamilyKind::Gauge,
+        "Linear memory of running VMs.",
+        |r| r.memory_bytes,
+    ),
+    (
+        "weir_filter_replacements_total",
+        FamilyKind::Counter,
+        "VMs that replaced a failed one.",
+        |r| r.replacements,
+    ),
+    (
+        "weir_filter_recycled_total",
+        FamilyKind::Counter,
+        "VMs that replaced one that worked.",
+        |r| r.recycled,
+    ),
+    (
+        "weir_filter_refused_total",
+        FamilyKind::Counter,
+        "Exchanges refused for want of a VM.",
+        |r| r.refused,
+    ),
+    (
+        "weir_filter_bypassed_total",
+        FamilyKind::Counter,
+        "Exchanges that went on without the filter.",
+        |r| r.bypassed,
+    ),
+    (
+        "weir_filter_quarantined_total",
+        FamilyKind::Counter,
+        "Exchanges kept from the filter because they looked like those that made it fail.",
+        |r| r.quarantined,
+    ),
+    (
+        "weir_filter_quarantined_patterns",
+        FamilyKind::Gauge,
+        "Patterns of requests that are kept from the filter.",
+        |r| r.quarantined_patterns,
+    ),
+    (
+        "weir_filter_calls_microseconds_total",
+        FamilyKind::Counter,
+        "Time that exchanges have waited for the filter's callbacks.",
+        |r| u64::try_from(r.calls.as_micros()).unwrap_or(u64::MAX),
+    ),
+];
+
+/// Every filter, as the page and `/stats` show it.
+pub(super) fn shown(process: &Process) -> Vec<Value> {
+    let stats = process.filter_stats().into_iter();
+    stats
+        .map(|(name, report)| filter(process, &name, &report))
+        .collect()
+}
+
+fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
+    let program = process.program(name);
+    let filter = process.site.filters.get(name);
+    let failures = report.failures_total();
+    let state = match report.vms {
+        0 if failures > 0 => "failed",
+        0 => "idle",
+        _ => "running",
+    };
+    json!({
+        "name": &**name,
+        "module": filter.map(|filter| filter.module.to_string()),
+        "abi": program.map(|program| program.version.text()),
+        "state": state,
+        "vms": report.vms,
+        "memory_bytes": report.memory_bytes,
+        "failures": failures,
+        "failures_by_kind": by_kind(report),
+        "breaker": report.breaker.word(),
+        "replacements": report.replacements,
+        "recycled": report.recycled,
+        "refused": report.refused,
+        "bypassed": report.bypassed,
+        "quarantined": report.quarantined,
+        "quarantined_patterns": report.quarantined_patterns,
+        "calls_ms": u64::try_from(report.calls.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// The kinds that occurred.
+fn by_kind(report: &FilterReport) -> Value {
+    let kinds = FailureKind::ALL.iter().zip(report.failures);
+    let occurred = kinds.filter(|(_, count)| *count > 0);
+    let shown: Map<String, Value> = occurred
+        .map(|(kind, count)| (kind.word().to_owned(), count.into()))
+        .collect();
+    Value::Object(shown)
+}
+
+/// The last failure of each filter that had one.
+pub(super) fn failures(process: &Process) -> Vec<Value> {
+    let stats = process.filter_stats().into_iter();
+    stats
+        .filter_map(|(name, report)| Some(failure(&name, &report.last_failure?)))
+        .collect()
+}
+
+fn failure(filter: &Name, report: &FailureReport) -> Value {
+    let ago = SystemTime::now().duration_since(report.time);
+    let frames = report.trace.frames.iter();
+    json!({
+        "filter": &**filter,
+        "kind": report.kind.word(),
+        "reason": report.reason,
+        "callback": report.callback,
+        "seconds_ago": ago.unwrap_or_default().as_secs(),
+        "backtrace": frames.map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// Every filter in Prometheus's format.
+pub(super) fn export(process: &Process, writer: &mut Writer) {
+    let stats = process.filter_stats();
+    for (name, kind, help, read) in FAMILIES {
+        let mut family = writer.family(name, kind, help);
+        for (filter, report) in &stats {
+            family.sample(&[("filter", filter)], read(report));
+        }
+    }
+    let mut failures = writer.family(
+        "weir_filter_failures_total",
+        FamilyKind::Counter,
+        "Traps and exceeded limits.",
+    );
+    for (filter, report) in &stats {
+        for (kind, count) in FailureKind::ALL.iter().zip(report.failures) {
+            failures.sample(&[("filter", filter), ("kind", kind.word())], count);
+        }
+    }
+    let mut breaker = writer.family(
+        "weir_filter_breaker_open",
+        FamilyKind::Gauge,
+        "1 while failed VMs are not replaced, 0 otherwise.",
+    );
+    for (filter, report) in &stats {
+        let is_open = report.breaker != BreakerState::Closed;
+        breaker.sample(&[("filter", filter)], u64::from(is_open));
+    }
+}
