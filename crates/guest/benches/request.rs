@@ -5,7 +5,8 @@
 //!
 //! Arguments: `--plugin FILE`, `--configuration FILE` (else the `headers` filter of the bench),
 //! `--requests N` (of each kind), `--only shared|request` (for instruction counts), `--live N`
-//! (memory of so many instances that each had a request), `--renewals N` (time of a snapshot).
+//! (memory of so many instances with a
+//! request in flight), `--renewals N` (time of a snapshot).
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use weir_testkit::script::encoded;
 
 const HEADERS: &[u8] = include_bytes!("../../../bench/filters/headers.wasm");
 const LIMIT: Duration = Duration::from_mins(1);
-const ROUNDS: usize = 41;
+const ROUNDS: u32 = 41;
 
 const REQUEST: [(&str, &str); 12] = [
     (":authority", "shop.example.com"),
@@ -82,10 +83,10 @@ impl World for Steady {
 struct Wanted {
     plugin: Vec<u8>,
     configuration: Bytes,
-    requests: usize,
+    requests: u32,
     only: Option<String>,
-    live: usize,
-    renewals: usize,
+    live: u32,
+    renewals: u32,
 }
 
 impl Wanted {
@@ -104,7 +105,7 @@ impl Wanted {
                 continue;
             }
             let value = arguments.next().unwrap_or_default();
-            let number = || value.parse().map_err(std::io::Error::other);
+            let number = || value.parse::<u32>().map_err(std::io::Error::other);
             match name.as_str() {
                 "--plugin" => wanted.plugin = std::fs::read(&value)?,
                 "--configuration" => wanted.configuration = std::fs::read(&value)?.into(),
@@ -163,14 +164,8 @@ impl Bench {
 
 /// One request, from its context's beginning to its end.
 fn request(vm: &mut Vm<Steady>, context: u32) {
-    let count = u32::try_from(REQUEST.len()).unwrap_or(0);
+    begin(vm, context);
     for event in [
-        Event::ContextCreate { context, parent: 1 },
-        Event::RequestHeaders {
-            context,
-            count,
-            end: true,
-        },
         Event::Done { context },
         Event::Log { context },
         Event::Delete { context },
@@ -179,26 +174,56 @@ fn request(vm: &mut Vm<Steady>, context: u32) {
     }
 }
 
-/// Processor time of this thread so far, as the kernel counts it.
+/// A request as far as it goes until the upstream has answered.
+fn begin(vm: &mut Vm<Steady>, context: u32) {
+    let count = u32::try_from(REQUEST.len()).unwrap_or(0);
+    for event in [
+        Event::ContextCreate { context, parent: 1 },
+        Event::RequestHeaders {
+            context,
+            count,
+            end: true,
+        },
+    ] {
+        vm.deliver(&event, LIMIT).expect("it runs");
+    }
+}
+
+/// Processor time of this thread so far.
 fn thread_time() -> Duration {
-    let line = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    let nanos = line
-        .split(' ')
-        .next()
-        .and_then(|number| number.parse().ok());
-    Duration::from_nanos(nanos.expect("a number"))
+    let mut spec = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    #[expect(
+        unsafe_code,
+        reason = "the standard library has no clock of the thread's own time"
+    )]
+    // SAFETY: `spec` is a valid, exclusively borrowed timespec, and the clock is one that Linux has.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut spec);
+    }
+    let number = |part: i64| u64::try_from(part).unwrap_or(0);
+    Duration::from_secs(number(spec.tv_sec)) + Duration::from_nanos(number(spec.tv_nsec))
+}
+
+/// Processor time of this thread that something takes.
+fn timed<T>(what: impl FnOnce() -> T) -> (T, Duration) {
+    let began = thread_time();
+    let result = what();
+    (result, thread_time().saturating_sub(began))
 }
 
 /// Median and middle half, in microseconds per request.
-fn quartiles(times: &mut [Duration], requests: usize) -> [f64; 3] {
+fn quartiles(times: &mut [Duration], requests: u32) -> [f64; 3] {
     times.sort();
     [2, 1, 3].map(|quarter| {
         let time = times[(times.len() * quarter / 4).min(times.len() - 1)];
-        time.as_secs_f64() * 1e6 / requests as f64
+        time.as_secs_f64() * 1e6 / f64::from(requests)
     })
 }
 
-/// `Private_*` of this process in KiB, and all page tables.
+/// Memory of this process in KiB, what is shared counted once, and its page tables.
 fn memory_kib() -> (u64, u64) {
     let sum = |file: &str, names: &[&str]| -> u64 {
         let text = std::fs::read_to_string(file).expect("Linux");
@@ -225,21 +250,23 @@ fn compare(bench: &Bench, wanted: &Wanted, out: &mut impl Write) -> std::io::Res
     let is_wanted = |kind: &str| wanted.only.as_deref().is_none_or(|only| only == kind);
     for _ in 0..ROUNDS {
         if is_wanted("shared") {
-            let began = thread_time();
-            for _ in 0..per_round {
-                context += 1;
-                request(&mut shared, context);
-            }
-            shared_times.push(thread_time() - began);
+            let round = || {
+                for _ in 0..per_round {
+                    context += 1;
+                    request(&mut shared, context);
+                }
+            };
+            shared_times.push(timed(round).1);
         }
         if is_wanted("request") {
-            let began = thread_time();
-            for _ in 0..per_round {
-                context += 1;
-                request(&mut own, context);
-                assert_eq!(own.reset(&snapshot), Reset::Done);
-            }
-            own_times.push(thread_time() - began);
+            let round = || {
+                for _ in 0..per_round {
+                    context += 1;
+                    request(&mut own, context);
+                    assert_eq!(own.reset(&snapshot), Reset::Done);
+                }
+            };
+            own_times.push(timed(round).1);
         }
     }
     for (name, times) in [
@@ -259,7 +286,7 @@ fn compare(bench: &Bench, wanted: &Wanted, out: &mut impl Write) -> std::io::Res
     Ok(())
 }
 
-fn live(bench: &Bench, count: usize, out: &mut impl Write) -> std::io::Result<()> {
+fn live(bench: &Bench, count: u32, out: &mut impl Write) -> std::io::Result<()> {
     let snapshot = bench
         .root()
         .snapshot()
@@ -270,36 +297,38 @@ fn live(bench: &Bench, count: usize, out: &mut impl Write) -> std::io::Result<()
     let vms: Vec<_> = (0..count)
         .map(|_| {
             let mut vm = bench.ephemeral(&snapshot);
-            request(&mut vm, 2);
+            begin(&mut vm, 2);
             vm
         })
         .collect();
-    let each = began.elapsed().as_secs_f64() * 1e6 / count as f64;
+    let each = began.elapsed().as_secs_f64() * 1e6 / f64::from(count);
     let (after, tables_after) = memory_kib();
+    let mib = |after: u64, before: u64| {
+        let kib = u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX);
+        f64::from(kib) / 1024.0
+    };
     writeln!(
         out,
         "{:9.1} MiB for {} live instances, page tables {:.1} MiB; {each:.1} µs for each to be made \
-         and to serve its first request",
-        (after - before) as f64 / 1024.0,
+         and to get its request",
+        mib(after, before),
         vms.len(),
-        (tables_after - tables_before) as f64 / 1024.0,
+        mib(tables_after, tables_before),
     )
 }
 
-fn renewals(bench: &Bench, count: usize, out: &mut impl Write) -> std::io::Result<()> {
+fn renewals(bench: &Bench, count: u32, out: &mut impl Write) -> std::io::Result<()> {
     let mut root = bench.root();
     let mut vm = bench.ephemeral(&root.snapshot().expect("a snapshot"));
     let (mut taken, mut reset) = (Vec::new(), Vec::new());
     let mut stored = 0;
     for context in 0..count {
-        request(&mut root, 2 + u32::try_from(context).unwrap_or(0));
-        let began = thread_time();
-        let snapshot = root.snapshot().expect("a snapshot");
-        taken.push(thread_time() - began);
+        request(&mut root, 2 + context);
+        let (snapshot, time) = timed(|| root.snapshot().expect("a snapshot"));
+        taken.push(time);
         request(&mut vm, 2);
-        let began = thread_time();
-        let done = vm.reset(&snapshot);
-        reset.push(thread_time() - began);
+        let (done, time) = timed(|| vm.reset(&snapshot));
+        reset.push(time);
         if done != Reset::Done {
             vm = bench.ephemeral(&snapshot);
         }

@@ -114,15 +114,17 @@ impl Region {
 
     /// The parts that may hold something else than zeros: those of the image and those written to.
     fn filled(&self, mapped: &Image) -> io::Result<Vec<Range<usize>>> {
-        let Some(page_map) = page_map() else {
-            return Ok(vec![0..self.accessible()]);
-        };
-        let base = self.reservation.address();
         let mut ranges = mapped.filled().to_vec();
-        dirty::scan(page_map, base..base + self.accessible(), |run| {
-            ranges.push(run.start - base..run.end - base);
-            Ok(())
-        })?;
+        match page_map() {
+            Some(page_map) => {
+                let base = self.reservation.address();
+                dirty::scan(page_map, base..base + self.accessible(), |run| {
+                    ranges.push(run.start - base..run.end - base);
+                    Ok(())
+                })?;
+            }
+            None => ranges.push(0..self.accessible()),
+        }
         ranges.sort_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
         for range in ranges {

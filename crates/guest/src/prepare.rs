@@ -95,14 +95,13 @@ pub fn prepare(module: &[u8]) -> Prepared<'_> {
     let rewritten = Layout::read(module)
         .ok()
         .map(|layout| rewrite::rewrite(&layout));
-    let (wasm, mut parts) = match rewritten {
-        Some((wasm, parts)) => (Cow::Owned(wasm), parts),
-        None => {
-            let mut parts = Parts::default();
-            let obstacle = "it imports or declares something that the host has no images for";
-            parts.facts.obstacles.push(obstacle.to_owned());
-            (Cow::Borrowed(module), parts)
-        }
+    let (wasm, mut parts) = if let Some((wasm, parts)) = rewritten {
+        (Cow::Owned(wasm), parts)
+    } else {
+        let mut parts = Parts::default();
+        let obstacle = "it imports or declares something that the host has no images for";
+        parts.facts.obstacles.push(obstacle.to_owned());
+        (Cow::Borrowed(module), parts)
     };
     parts.facts.identity = identity;
     Prepared { wasm, parts }

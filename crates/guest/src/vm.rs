@@ -259,12 +259,11 @@ fn start_steps(program: &Program) -> impl Iterator<Item = (&'static str, &Module
         main.or(exports.main_void.as_ref().map(|main| ("__main_void", main)))
     };
     let first = exports.first.as_ref().map(|first| (START_SECTION, first));
-    let steps = match &exports.initialize {
-        Some(initialize) => [first, Some(("_initialize", initialize)), main()],
-        None => {
-            let start = exports.start.as_ref().map(|start| ("_start", start));
-            [first, start, None]
-        }
+    let steps = if let Some(initialize) = &exports.initialize {
+        [first, Some(("_initialize", initialize)), main()]
+    } else {
+        let start = exports.start.as_ref().map(|start| ("_start", start));
+        [first, start, None]
     };
     steps.into_iter().flatten()
 }

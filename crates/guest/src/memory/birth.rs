@@ -37,14 +37,12 @@ impl Birth {
 
     /// Gives the seeds to the memories that are made on this thread while `instantiate` runs.
     pub(crate) fn give<T>(&mut self, instantiate: impl FnOnce() -> T) -> T {
+        let outer = BIRTH.replace(Some(std::mem::take(self)));
         let _taken_back = TakenBack(self);
-        BIRTH.with(|birth| {
-            let outer = birth.replace(Some(std::mem::take(_taken_back.0)));
-            debug_assert!(
-                outer.is_none(),
-                "an instance is made inside another's birth"
-            );
-        });
+        debug_assert!(
+            outer.is_none(),
+            "an instance is made inside another's birth"
+        );
         instantiate()
     }
 

@@ -91,7 +91,9 @@ pub(crate) fn scan(
         let found = unsafe { libc::ioctl(page_map.as_raw_fd(), PAGEMAP_SCAN, &raw mut argument) };
         let found = usize::try_from(found).map_err(|_| io::Error::last_os_error())?;
         for run in &runs[..found.min(RUNS)] {
-            each(run.start as usize..run.end as usize)?;
+            // Addresses fit: they lie between two that were given.
+            let address = |number| usize::try_from(number).unwrap_or(addresses.end);
+            each(address(run.start)..address(run.end))?;
         }
         if argument.walk_end <= start {
             return Err(io::ErrorKind::Unsupported.into());

@@ -118,8 +118,8 @@ impl Writer<'_, '_> {
         self.module.finish()
     }
 
-    fn raw(&mut self, id: u8, data: &[u8]) {
-        self.module.section(&RawSection { id, data });
+    fn raw(&mut self, id: u8, content: &[u8]) {
+        self.module.section(&RawSection { id, data: content });
     }
 
     /// Writes extended sections that the module does not have and that stand before this one.
@@ -230,7 +230,7 @@ impl Writer<'_, '_> {
                 section.raw(&self.layout.bytes[segment.range.clone()]);
             }
         }
-        if section.len() > 0 || self.has(DATA_COUNT) {
+        if !section.is_empty() || self.has(DATA_COUNT) {
             self.module.section(&section);
         }
     }

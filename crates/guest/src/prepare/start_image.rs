@@ -84,7 +84,9 @@ impl MemoryStart {
         }
         let mut at = offset;
         while !bytes.is_empty() {
-            let (number, within) = (at / PAGE as u64, (at % PAGE as u64) as usize);
+            let number = at / PAGE as u64;
+            // Less than a page.
+            let within = usize::try_from(at % PAGE as u64).unwrap_or(0);
             let length = bytes.len().min(PAGE - within);
             let (part, rest) = bytes.split_at(length);
             (bytes, at) = (rest, at + length as u64);

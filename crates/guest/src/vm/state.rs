@@ -164,10 +164,8 @@ impl<W: World> Vm<W> {
         if !lengths.eq(seeds.iter().map(|seed| seed.bytes)) {
             return Reset::OtherLength;
         }
-        let restored = self.state.memories.iter_mut().zip(seeds);
-        let restored = restored
-            .map(|(part, seed)| part.restore(seed))
-            .collect::<Result<(), _>>();
+        let mut parts = self.state.memories.iter_mut().zip(seeds);
+        let restored = parts.try_for_each(|(part, seed)| part.restore(seed));
         if restored.is_err() || self.set_globals(snapshot).is_err() {
             // Half of it may be another state than the other half.
             self.has_failed = true;
