@@ -9,7 +9,7 @@
 //! request in flight), `--renewals N` (time of a snapshot).
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use weir_guest::door::{Answer, BufferKind, Call, Event, MapKind, Reply, Status, Stop, World};
@@ -293,15 +293,15 @@ fn live(bench: &Bench, count: u32, out: &mut impl Write) -> std::io::Result<()> 
         .expect("a module that can be snapshot");
     drop(bench.ephemeral(&snapshot));
     let (before, tables_before) = memory_kib();
-    let began = Instant::now();
-    let vms: Vec<_> = (0..count)
-        .map(|_| {
+    let (vms, time) = timed(|| {
+        let begun = (0..count).map(|_| {
             let mut vm = bench.ephemeral(&snapshot);
             begin(&mut vm, 2);
             vm
-        })
-        .collect();
-    let each = began.elapsed().as_secs_f64() * 1e6 / f64::from(count);
+        });
+        begun.collect::<Vec<_>>()
+    });
+    let each = time.as_secs_f64() * 1e6 / f64::from(count);
     let (after, tables_after) = memory_kib();
     let mib = |after: u64, before: u64| {
         let kib = u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX);

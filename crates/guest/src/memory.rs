@@ -9,7 +9,10 @@
 mod birth;
 mod dirty;
 mod reservation;
+#[cfg(test)]
+mod tests;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,9 +62,30 @@ impl Region {
     /// As for [`Region::map`].
     #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
     pub(crate) unsafe fn restore(&self, image: &Image, kept_max: usize) -> io::Result<()> {
-        let Some(page_map) = page_map() else {
-            return self.reservation.give_back(0..self.accessible());
-        };
+        match page_map() {
+            // SAFETY: what this needs is what the caller promises.
+            Some(page_map) => unsafe { self.restore_written(page_map, image, kept_max) },
+            None => self.restore_all(),
+        }
+    }
+
+    /// As [`Region::restore`] where the kernel does not say what was written to.
+    fn restore_all(&self) -> io::Result<()> {
+        self.reservation.give_back(0..self.accessible())
+    }
+
+    /// As [`Region::restore`] where the kernel says what was written to.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Region::map`].
+    #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
+    unsafe fn restore_written(
+        &self,
+        page_map: &File,
+        image: &Image,
+        kept_max: usize,
+    ) -> io::Result<()> {
         let (view, base) = (image.view(), self.reservation.address());
         let mut kept = 0;
         dirty::scan(page_map, base..base + self.accessible(), |run| {

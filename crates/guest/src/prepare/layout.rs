@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use wasmparser::{
-    Data, Encoding, GlobalType, Import, MemoryType, Operator, Parser, Payload, TableType, TypeRef,
-    Validator, WasmFeatures,
+    Data, Encoding, GlobalType, Import, MemoryType, Operator, Parser, Payload, RefType, TableType,
+    TypeRef, Validator, WasmFeatures,
 };
 
 use super::obstacles::Obstacles;
@@ -122,7 +122,10 @@ impl<'m> Layout<'m> {
                 self.imported_memories.push(ty);
                 self.memories.push(ty);
             }
-            TypeRef::Table(ty) if ty.element_type.is_nullable() && !ty.shared => {
+            TypeRef::Table(ty)
+                if matches!(ty.element_type, RefType::FUNCREF | RefType::EXTERNREF)
+                    && !ty.shared =>
+            {
                 self.imported_tables.push(ty);
             }
             // Refused when the module is checked, with their names.

@@ -178,7 +178,8 @@ impl Writer<'_, '_> {
         let mut section = TableSection::new();
         for ty in &self.layout.imported_tables {
             section.table(TableType {
-                element_type: if ty.element_type.is_func_ref() {
+                // One of these two: see `Layout::import`.
+                element_type: if ty.element_type == wasmparser::RefType::FUNCREF {
                     RefType::FUNCREF
                 } else {
                     RefType::EXTERNREF

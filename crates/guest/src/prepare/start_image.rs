@@ -28,7 +28,8 @@ pub struct MemoryStart {
 impl StartImage {
     /// Empty memories.
     pub(super) fn of(memories: &[MemoryType]) -> Self {
-        let bytes = |ty: &MemoryType| ty.initial << ty.page_size_log2.unwrap_or(16);
+        let page = |ty: &MemoryType| 1 << ty.page_size_log2.unwrap_or(16);
+        let bytes = |ty: &MemoryType| ty.initial.saturating_mul(page(ty));
         let memories = memories.iter().map(|ty| MemoryStart {
             bytes: bytes(ty),
             pages: BTreeMap::new(),
