@@ -3,6 +3,7 @@
 //! The doc comment of a key is its line in the schema and in `docs/configuration.md`.
 
 pub(crate) mod cluster;
+pub(crate) mod code;
 pub(crate) mod failure;
 pub(crate) mod filter;
 pub(crate) mod isolation;
@@ -12,6 +13,7 @@ pub(crate) mod site;
 pub(crate) mod tcp;
 
 pub(crate) use cluster::{ClusterText, EjectionText};
+pub(crate) use code::CodeCacheText;
 pub(crate) use failure::{FailureText, RecycleText};
 pub(crate) use filter::{FilterText, FilterUseText, LimitsText, ModuleText, VariableText};
 pub(crate) use listener::ListenerText;

@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weir_model::{
-    Admin, Cluster, Ejection, Filter, GuestLimits, Module, ModuleSource, Name, Node, Site,
-    Strictness, Variable,
+    Admin, Cluster, CodeCache, Ejection, Filter, GuestLimits, Module, ModuleSource, Name, Node,
+    Site, Strictness, Variable,
 };
 
 use crate::file::{
-    ClusterText, EjectionText, FilterText, LimitsText, Manager, ModuleText, NodeText, SiteText,
-    VariableText,
+    ClusterText, CodeCacheText, EjectionText, FilterText, LimitsText, Manager, ModuleText,
+    NodeText, SiteText, VariableText,
 };
 use crate::problem::Refusal;
 use crate::shape::basic::{List, Switch};
@@ -66,6 +66,17 @@ pub(crate) fn lowered(
         workers: site.workers.0,
         drain_timeout: site.drain_timeout.0,
         node: site.node.map(lowered_node).unwrap_or_default(),
+        code_cache: lowered_cache(site.code_cache, folder),
+    }
+}
+
+fn lowered_cache(cache: Switch<CodeCacheText>, from: &Path) -> CodeCache {
+    match cache {
+        Switch::Off => CodeCache::Off,
+        Switch::On(CodeCacheText { path, size }) => CodeCache::On {
+            folder: path.map(|FilePath(path)| from.join(path)),
+            bytes_max: size.0,
+        },
     }
 }
 
@@ -177,6 +188,7 @@ fn lowered_filter(name: Name, filter: FilterText, reader: &mut Reader<'_>) -> Fi
         capabilities: filter
             .capabilities
             .and_then(|names| lowered_capabilities(names, reader)),
+        engine: filter.engine,
         isolation: filter.isolation.0,
         limits: filter
             .limits

@@ -1,7 +1,10 @@
-//! Compiles modules and keeps the clock that ends guests which run too long.
+//! The engines of this process: Wasmtime with Weir's settings, once for each compiler, and the
+//! clock that ends guests which run too long.
+//!
+//! Invariant: what a guest can observe does not depend on the engine that it runs on, but for speed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use weir_model::limits;
@@ -11,12 +14,57 @@ use crate::memory::Memories;
 /// Distance of two ticks of the deadline clock: the grain of every time limit of a guest.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
 
-/// Wasmtime's engine with Weir's settings. Cheap to clone; shared by all workers.
-#[derive(Clone)]
-pub struct Engine {
-    inner: wasmtime::Engine,
-    _ticker: Arc<Ticker>,
+/// What code is made by, and for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EngineKind {
+    /// Optimised machine code.
+    Cranelift,
+    /// Machine code made in one pass.
+    Winch,
+    /// Byte code for an interpreter.
+    Pulley,
 }
+
+impl EngineKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Cranelift, Self::Winch, Self::Pulley];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cranelift => "cranelift",
+            Self::Winch => "winch",
+            Self::Pulley => "pulley",
+        }
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// How a compiler uses the processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// All of them: somebody waits.
+    Hurried,
+    /// The calling thread alone.
+    Patient,
+}
+
+/// All engines. Cheap to clone; shared by all workers.
+#[derive(Clone)]
+pub struct Engine(Arc<Engines>);
+
+struct Engines {
+    kinds: Arc<Kinds>,
+    _ticker: Ticker,
+}
+
+/// Those that are not needed are not made.
+#[derive(Default)]
+struct Kinds([OnceLock<wasmtime::Engine>; EngineKind::ALL.len()]);
 
 /// Ends the ticking thread with the last engine.
 struct Ticker(Arc<AtomicBool>);
@@ -33,52 +81,114 @@ pub enum EngineError {
     /// The settings do not fit this machine.
     #[error("WebAssembly cannot run on this machine: {0}")]
     Unsupported(String),
+    /// A compiler does not exist for this machine.
+    #[error("the engine {engine} cannot run on this machine: {error}")]
+    Kind {
+        /// Name of the engine.
+        engine: &'static str,
+        /// What Wasmtime says.
+        error: String,
+    },
     /// No thread for the deadline clock.
     #[error("cannot start the deadline clock: {0}")]
     Clock(std::io::Error),
 }
 
 impl Engine {
-    /// Makes an engine and starts its deadline clock.
+    /// Makes the engine of optimised code and starts the deadline clock of all engines.
     ///
     /// # Errors
     ///
     /// When Wasmtime refuses the machine, or no thread can be started.
     pub fn new() -> Result<Self, EngineError> {
-        let mut config = wasmtime::Config::new();
-        config
-            .epoch_interruption(true)
-            .max_wasm_stack(limits::GUEST_STACK_BYTES)
-            .async_stack_size(2 * limits::GUEST_STACK_BYTES)
-            // Images are mapped by our own memories, not by Wasmtime's.
-            .memory_init_cow(false)
-            .with_host_memory(Arc::new(Memories::default()))
-            .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(limits::TRACE_FRAMES_MAX))
-            .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
-            .concurrency_support(false);
         // Opened before a process gives up its rights.
         let _ = crate::memory::page_map();
-        let inner = wasmtime::Engine::new(&config)
+        let first = settings(EngineKind::Cranelift, Pace::Hurried)
+            .and_then(|config| wasmtime::Engine::new(&config))
             .map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
+        let kinds = Arc::new(Kinds::default());
+        kinds.0[EngineKind::Cranelift.index()].get_or_init(|| first);
         let ended = Arc::new(AtomicBool::new(false));
-        let (engine, watch) = (inner.clone(), Arc::clone(&ended));
+        let (ticked, watch) = (Arc::clone(&kinds), Arc::clone(&ended));
         std::thread::Builder::new()
             .name("weir-deadline".to_owned())
             .spawn(move || {
                 while !watch.load(Ordering::Relaxed) {
                     std::thread::sleep(TICK);
-                    engine.increment_epoch();
+                    for engine in ticked.0.iter().filter_map(OnceLock::get) {
+                        engine.increment_epoch();
+                    }
                 }
             })
             .map_err(EngineError::Clock)?;
-        Ok(Self {
-            inner,
-            _ticker: Arc::new(Ticker(ended)),
-        })
+        Ok(Self(Arc::new(Engines {
+            kinds,
+            _ticker: Ticker(ended),
+        })))
     }
 
-    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.inner
+    /// The engine of a kind, which is made when it is first asked for.
+    pub(crate) fn of(&self, kind: EngineKind) -> Result<&wasmtime::Engine, EngineError> {
+        let place = &self.0.kinds.0[kind.index()];
+        if let Some(engine) = place.get() {
+            return Ok(engine);
+        }
+        let made = made(kind, Pace::Hurried)?;
+        // Another thread may have been faster.
+        Ok(place.get_or_init(|| made))
+    }
+}
+
+/// An engine that only compiles, for [`Engine::of`] of the same kind.
+pub(crate) fn compiler(kind: EngineKind, pace: Pace) -> Result<wasmtime::Engine, EngineError> {
+    made(kind, pace)
+}
+
+fn made(kind: EngineKind, pace: Pace) -> Result<wasmtime::Engine, EngineError> {
+    settings(kind, pace)
+        .and_then(|config| wasmtime::Engine::new(&config))
+        .map_err(|error| EngineError::Kind {
+            engine: kind.name(),
+            error: format!("{error:#}"),
+        })
+}
+
+/// What all engines have in common, and what makes a kind.
+fn settings(kind: EngineKind, pace: Pace) -> wasmtime::Result<wasmtime::Config> {
+    let mut config = wasmtime::Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(limits::GUEST_STACK_BYTES)
+        .async_stack_size(2 * limits::GUEST_STACK_BYTES)
+        // Images are mapped by our own memories, not by Wasmtime's.
+        .memory_init_cow(false)
+        .with_host_memory(Arc::new(Memories::default()))
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(limits::TRACE_FRAMES_MAX))
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
+        .concurrency_support(false)
+        .parallel_compilation(pace == Pace::Hurried);
+    match kind {
+        EngineKind::Cranelift => {}
+        EngineKind::Winch => {
+            config.strategy(wasmtime::Strategy::Winch);
+        }
+        EngineKind::Pulley => {
+            config.target(interpreter())?;
+        }
+    }
+    Ok(config)
+}
+
+/// Pulley's byte code for this machine's width and byte order, by Wasmtime's name.
+const fn interpreter() -> &'static str {
+    match (
+        cfg!(target_pointer_width = "64"),
+        cfg!(target_endian = "big"),
+    ) {
+        (true, false) => "pulley64",
+        (true, true) => "pulley64be",
+        (false, false) => "pulley32",
+        (false, true) => "pulley32be",
     }
 }
 

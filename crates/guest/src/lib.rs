@@ -1,11 +1,12 @@
 //! Runs untrusted WebAssembly and decides nothing about the network.
 //!
 //! Read in this order: [`door`] is the only way in and out, [`abi`] names what Proxy-Wasm modules
-//! may import and export, [`prepare`] rewrites a module, [`program`] checks and compiles it, [`vm`]
-//! runs it, `memory` and `image` are what its linear memories are made of, [`snapshot`] keeps their
-//! state, and `host` turns its imports into calls through the door.
+//! may import and export, [`prepare`] rewrites a module, [`code`] compiles it or finds its code,
+//! [`program`] checks it, [`vm`] runs it, `memory` and `image` are what its linear memories are made
+//! of, [`snapshot`] keeps their state, and `host` turns its imports into calls through the door.
 
 pub mod abi;
+pub mod code;
 pub mod door;
 pub mod engine;
 pub mod inspect;
@@ -22,7 +23,7 @@ mod memory;
 mod trace;
 
 pub use door::{Answer, Call, Cause, Event, Failure, FailureKind, Reply, Status, Stop, World};
-pub use engine::{Engine, EngineError};
+pub use engine::{Engine, EngineError, EngineKind, Pace};
 pub use program::{LoadError, Program, ProgramOptions};
 pub use snapshot::{Reset, Snapshot, SnapshotError, SnapshotRefusal};
 pub use vm::{Host, OnThread, StartError, Vm, WaitingHost, WaitingVm};

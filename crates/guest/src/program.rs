@@ -1,4 +1,4 @@
-//! Checks a module against the Proxy-Wasm ABI and compiles it.
+//! Checks a module against the Proxy-Wasm ABI.
 //!
 //! Invariant: a [`Program`] that exists can be linked; everything that could be refused about a
 //! module was refused here, with its name.
@@ -9,8 +9,9 @@ use wasmtime::{ExternType, FuncType, ModuleExport, ValType};
 use weir_model::{Dialect, Strictness};
 
 use crate::abi::{self, AbiVersion, ValueType};
-use crate::engine::Engine;
-use crate::prepare::{Facts, Parts, prepare};
+use crate::code::{Code, Compiled, Source};
+use crate::engine::{Engine, EngineError, EngineKind, Pace};
+use crate::prepare::{Facts, Parts};
 use crate::snapshot::{Snapshot, SnapshotRefusal};
 use crate::vm::CallbackExports;
 
@@ -26,6 +27,8 @@ pub struct Program {
     pub(crate) gated: Vec<String>,
     /// Dies with the program: what a host keeps for it can go then.
     pub(crate) life: Arc<()>,
+    /// What runs it.
+    pub engine: EngineKind,
     /// What the module's marker declares.
     pub version: AbiVersion,
     /// Whose rules it runs under.
@@ -66,6 +69,20 @@ pub enum LoadError {
     /// Not a WebAssembly module, or a broken one.
     #[error("failed to parse corrupted Wasm module: {0}")]
     Corrupted(String),
+    /// Another engine may run it, this one cannot.
+    #[error("the engine {engine} cannot run the module: {error}")]
+    Engine {
+        /// Name of the engine.
+        engine: &'static str,
+        /// What it says.
+        error: String,
+    },
+    /// No such engine on this machine.
+    #[error(transparent)]
+    NoEngine(EngineError),
+    /// What the compiler made cannot be loaded.
+    #[error("the compiled code cannot be loaded: {0}")]
+    Code(String),
     /// No marker export.
     #[error(
         "missing or unknown Proxy-Wasm ABI version: the module exports none of {}",
@@ -129,7 +146,8 @@ fn markers() -> String {
 }
 
 impl Program {
-    /// Checks and compiles a module. Takes milliseconds to seconds: never on a worker.
+    /// Compiles a module for speed and checks it, with no cache. Takes milliseconds to seconds:
+    /// never on a worker.
     ///
     /// # Errors
     ///
@@ -139,22 +157,19 @@ impl Program {
         bytes: &[u8],
         options: ProgramOptions,
     ) -> Result<Self, LoadError> {
-        let prepared = prepare(bytes);
-        let module = wasmtime::Module::from_binary(engine.wasmtime(), &prepared.wasm);
-        let module = module.map_err(|error| corrupted(engine, bytes, &error))?;
-        Self::assemble(module, &prepared.parts, options)
+        let source = Source::new(bytes.to_vec());
+        let compiled = Compiled::make(&source, EngineKind::Cranelift, Pace::Hurried)?;
+        Self::new(&compiled.load(engine, None)?, options)
     }
 
-    /// Checks a compiled module, which [`prepare`] had rewritten, and puts a program together.
+    /// Checks a module whose code is there. Programs of the same code share it.
     ///
     /// # Errors
     ///
     /// See [`LoadError`].
-    pub(crate) fn assemble(
-        module: wasmtime::Module,
-        Parts { image, facts }: &Parts,
-        options: ProgramOptions,
-    ) -> Result<Self, LoadError> {
+    pub fn new(code: &Code, options: ProgramOptions) -> Result<Self, LoadError> {
+        let module = code.module.clone();
+        let Parts { image, facts } = &*code.parts;
         let functions = module
             .exports()
             .filter(|export| export.ty().func().is_some())
@@ -175,6 +190,7 @@ impl Program {
             start_image: Snapshot::of_start(facts, image).map_err(LoadError::Image)?,
             gated,
             life: Arc::new(()),
+            engine: code.engine,
             version,
             dialect,
             dialect_reason,
@@ -210,15 +226,6 @@ fn gated(module: &wasmtime::Module, exports: &Exports) -> Vec<String> {
     imports
         .chain(exports.callbacks.names().map(str::to_owned))
         .collect()
-}
-
-/// Why a module was not compiled, by its own offsets and not by those of the rewritten one.
-fn corrupted(engine: &Engine, bytes: &[u8], error: &wasmtime::Error) -> LoadError {
-    let text = match wasmtime::Module::validate(engine.wasmtime(), bytes) {
-        Err(own) => format!("{own:#}"),
-        Ok(()) => format!("{error:#}"),
-    };
-    LoadError::Corrupted(text)
 }
 
 fn choose_dialect(

@@ -7,7 +7,7 @@ mod link;
 mod state;
 mod waiting;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use weir_model::{Dialect, GuestLimits};
 
 use crate::cell::{Cell, Deadline, MemoryCap, Phase};
 use crate::door::{Cause, Event, Failure, World};
-use crate::engine::{Engine, ticks};
+use crate::engine::{Engine, EngineKind, ticks};
 use crate::memory::Birth;
 use crate::program::Program;
 use crate::snapshot::Snapshot;
@@ -30,11 +30,16 @@ pub use waiting::{OnThread, WaitingHost, WaitingVm};
 
 /// The host's functions, ready to be linked with any program. One per worker and kind of world.
 pub struct Host<W: World> {
-    linker: Linker<Cell<W>>,
+    /// By kind of engine: a linker belongs to one.
+    linkers: [OnceCell<Linker<Cell<W>>>; EngineKind::ALL.len()],
+    linking: Linking<W>,
     engine: Engine,
     /// Programs that were linked already.
     links: RefCell<Vec<Rc<Link<W>>>>,
 }
+
+/// Puts the host's functions into a linker.
+type Linking<W> = fn(&mut Linker<Cell<W>>) -> wasmtime::Result<()>;
 
 /// How messages call the function of a module's start section.
 const START_SECTION: &str = "the start section";
@@ -71,14 +76,35 @@ impl<W: World> Host<W> {
     ///
     /// Only when two functions have the same name, which a test excludes.
     pub fn new(engine: &Engine) -> Result<Self, StartError> {
-        let mut linker = Linker::new(engine.wasmtime());
-        crate::host::link(&mut linker)
-            .map_err(|error| StartError::Instantiate(format!("{error:#}")))?;
-        Ok(Self {
-            linker,
+        Self::linked(engine, crate::host::link)
+    }
+
+    fn linked(engine: &Engine, linking: Linking<W>) -> Result<Self, StartError> {
+        let host = Self {
+            linkers: Default::default(),
+            linking,
             engine: engine.clone(),
             links: RefCell::default(),
-        })
+        };
+        host.linker(EngineKind::Cranelift)?;
+        Ok(host)
+    }
+
+    /// The host's functions for a kind of engine; linked when they are first asked for.
+    fn linker(&self, kind: EngineKind) -> Result<&Linker<Cell<W>>, StartError> {
+        let place = &self.linkers[kind.index()];
+        if let Some(linker) = place.get() {
+            return Ok(linker);
+        }
+        let mut linker = Linker::new(self.engine_of(kind)?);
+        (self.linking)(&mut linker).map_err(refused)?;
+        Ok(place.get_or_init(|| linker))
+    }
+
+    fn engine_of(&self, kind: EngineKind) -> Result<&wasmtime::Engine, StartError> {
+        self.engine
+            .of(kind)
+            .map_err(|error| StartError::Instantiate(error.to_string()))
     }
 
     /// Makes an instance and runs its start functions (the start section's, then `_initialize` and
@@ -107,7 +133,7 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<(Vm<W>, Instance), StartError> {
-        let mut store = self.store(program, world, limits);
+        let mut store = self.store(program, world, limits)?;
         let link = self.link(program, &mut store)?;
         let mut birth = Birth::of(snapshot.memories().iter().cloned());
         let instance = birth.give(|| link.instance.instantiate(&mut store));
@@ -126,7 +152,12 @@ impl<W: World> Host<W> {
     }
 
     /// A store for one guest, with its limits set.
-    fn store(&self, program: &Program, world: W, limits: &GuestLimits) -> Store<Cell<W>> {
+    fn store(
+        &self,
+        program: &Program,
+        world: W,
+        limits: &GuestLimits,
+    ) -> Result<Store<Cell<W>>, StartError> {
         let cell = Cell {
             world,
             memory: None,
@@ -137,7 +168,7 @@ impl<W: World> Host<W> {
             cap: MemoryCap::of(limits.memory_bytes),
             deadline: Deadline::of(limits.start),
         };
-        let mut store = Store::new(self.engine.wasmtime(), cell);
+        let mut store = Store::new(self.engine_of(program.engine)?, cell);
         store.limiter(|cell| &mut cell.cap);
         store.epoch_deadline_callback(|mut context| {
             Ok(match context.data_mut().deadline.expired() {
@@ -146,7 +177,7 @@ impl<W: World> Host<W> {
             })
         });
         store.set_epoch_deadline(ticks(limits.start / 2));
-        store
+        Ok(store)
     }
 }
 

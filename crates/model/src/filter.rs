@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use crate::{FailureRules, GuestLimits, Name, Recycling};
+use crate::{EngineChoice, FailureRules, GuestLimits, Name, Recycling};
 
 /// A WebAssembly module and where its bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Filter {
     pub environment: Vec<(String, Variable)>,
     /// Host functions, WASI functions and callbacks that it may use, by name; `None`: all.
     pub capabilities: Option<Vec<String>>,
+    /// What runs its code.
+    pub engine: EngineChoice,
     /// What shares a VM.
     pub isolation: Isolation,
     /// What it may use.

@@ -5,6 +5,7 @@
 //! [`Site`] is defined in it (the lowering in `control` refuses dangling names).
 
 pub mod cluster;
+pub mod code;
 pub mod failure;
 pub mod filter;
 pub mod limits;
@@ -14,6 +15,7 @@ pub mod site;
 pub mod tcp;
 
 pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Protocol};
+pub use code::{CodeCache, EngineChoice};
 pub use failure::{Breaker, FailureRules, Quarantine, Recycling};
 pub use filter::{
     Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure, Strictness,

@@ -28,6 +28,21 @@ impl Default for GuestLimits {
 
 /// Bytes of a module file.
 pub const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of functions up to which a module is compiled for speed at once: this takes a processor
+/// about a fifth of a second at most, and spares its VMs a replacement soon after the start.
+pub const QUICK_CODE_BYTES: usize = 192 << 10;
+/// Modules that are compiled for speed at the same time while others serve, each by one thread.
+pub const BACKGROUND_COMPILERS_MAX: usize = 2;
+/// Files of compiled code on disk, all together: some twenty big plugins.
+pub const CODE_CACHE_BYTES: u64 = 1 << 30;
+/// The least that may be configured: room for the code of one big plugin.
+pub const CODE_CACHE_BYTES_MIN: u64 = 16 << 20;
+/// The most that may be configured.
+pub const CODE_CACHE_BYTES_MAX: u64 = 1 << 40;
+/// Files in the cache of compiled code, so that looking through it stays cheap.
+pub const CODE_CACHE_FILES_MAX: usize = 4096;
+/// Bytes of one file of compiled code: the largest module, made ten times as long.
+pub const CODE_FILE_BYTES_MAX: u64 = 10 * MODULE_BYTES_MAX;
 /// Linear memory of one VM. Real plugins of 5 to 7 MB grow to 128 MiB while they configure
 /// themselves, so the default leaves room for that and no more than twice that.
 pub const GUEST_MEMORY_BYTES: u64 = 256 << 20;

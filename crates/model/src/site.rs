@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::{Cluster, Filter, FilterUse, Metadata, Module, Name, Route, TcpForward, limits};
+use crate::{
+    Cluster, CodeCache, Filter, FilterUse, Metadata, Module, Name, Route, TcpForward, limits,
+};
 
 /// One whole configuration. An exchange sees one site from its start to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Site {
     pub drain_timeout: Duration,
     /// What the property `xds.node` (and `node`) says of this gateway.
     pub node: Node,
+    /// Where compiled code is kept.
+    pub code_cache: CodeCache,
 }
 
 /// What a gateway says of itself.

@@ -23,7 +23,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use weir_guest::door::ContextId;
 use weir_model::{Route, limits};
@@ -57,6 +57,7 @@ impl Worker {
         seat: Seat,
         notices: mpsc::Receiver<Notice>,
     ) -> Result<Rc<Self>, PluginError> {
+        let changes = shared.process.library.changes();
         let plugins = Plugins::start(&shared, seat.worker)?;
         shared.upstreams.warmed().await;
         let worker = Rc::new(Self {
@@ -65,6 +66,7 @@ impl Worker {
             seat,
         });
         tokio::task::spawn_local(deliver_notices(Rc::downgrade(&worker), notices));
+        tokio::task::spawn_local(follow_code(Rc::downgrade(&worker), changes));
         Ok(worker)
     }
 }
@@ -73,6 +75,22 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.shared.is_ending.set(true);
         self.plugins.slots.iter().for_each(|slot| slot.drain());
+    }
+}
+
+/// Moves VMs to better code, one after the other, so that exchanges go on between two starts.
+async fn follow_code(worker: std::rc::Weak<Worker>, mut changes: watch::Receiver<()>) {
+    while changes.changed().await.is_ok() {
+        let Some(worker) = worker.upgrade() else {
+            return;
+        };
+        for slot in &worker.plugins.slots {
+            if worker.shared.is_ending.get() {
+                return;
+            }
+            slot.follow_code();
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -4,21 +4,22 @@
 //! compiles modules. [`Prepared::start`] starts the workers, each with plugins of its own.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sha2::Digest as _;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use weir_guest::door::{Clock, ContextId};
-use weir_guest::{Engine, EngineError, LoadError, Program, ProgramOptions, abi};
+use weir_guest::{Engine, EngineError, LoadError, Program, abi};
 use weir_maps::Spaces;
-use weir_model::{Dialect, Filter, ModuleSource, Name, Site, Strictness, Variable, limits};
+use weir_model::{Filter, Name, Site, Variable};
 
+pub use crate::code::read_module;
+use crate::code::{Library, Tier};
 use crate::exchange::Worker;
 use crate::metrics::Metrics;
 use crate::plugin::{FilterStats, PluginError, PluginLog};
@@ -42,7 +43,7 @@ pub struct Process {
     pub(crate) node: Node,
     pub(crate) metadata: SiteMetadata,
     pub(crate) resolver: Arc<Resolver>,
-    pub(crate) programs: BTreeMap<Name, Arc<Program>>,
+    pub(crate) library: Arc<Library>,
     pub(crate) filters: BTreeMap<Name, Arc<Filter>>,
     /// The gateway's own variables that filters ask for.
     pub(crate) environment: BTreeMap<String, Vec<u8>>,
@@ -143,7 +144,7 @@ impl Prepared {
     pub fn new(site: Arc<Site>) -> Result<Self, PrepareError> {
         warn_of_capabilities(&site);
         let engine = Engine::new()?;
-        let programs = compile(&engine, &site)?;
+        let library = Library::open(&engine, &site)?;
         let filters = site.filters.iter();
         let process = Process {
             metrics: Metrics::new(),
@@ -153,7 +154,7 @@ impl Prepared {
             node: Node::of(&site.node),
             metadata: SiteMetadata::of(&site),
             resolver: Resolver::system(),
-            programs,
+            library: Arc::new(library),
             filters: filters
                 .clone()
                 .map(|(n, f)| (n.clone(), Arc::new(f.clone())))
@@ -217,6 +218,7 @@ impl Prepared {
             log: is_logged.then_some(log),
         };
         let process = self.process;
+        process.library.improve(&process.engine);
         worker::start(plan, move |seat| {
             let (notices, receiver) = mpsc::channel(NOTICES_MAX);
             let shared = Shared::new(Arc::clone(&process), notices);
@@ -237,8 +239,19 @@ impl Process {
 
     /// What each filter's module is: its ABI version and the imports that are stubs.
     #[must_use]
-    pub fn program(&self, filter: &Name) -> Option<&Arc<Program>> {
-        self.programs.get(filter)
+    pub fn program(&self, filter: &Name) -> Option<Arc<Program>> {
+        self.tier(filter).map(|tier| tier.current())
+    }
+
+    /// The code of a filter, which may become better.
+    pub(crate) fn tier(&self, filter: &Name) -> Option<&Arc<Tier>> {
+        self.library.tier(filter)
+    }
+
+    /// Where the code of all filters came from, and is kept.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.library
     }
 }
 
@@ -267,93 +280,4 @@ fn warn_of_capabilities(site: &Site) {
             }
         }
     }
-}
-
-/// What makes two compilations the same: the module's bytes and how they are judged.
-type CompileKey = ([u8; 32], Strictness, Dialect);
-
-/// One program for each filter; filters with equal bytes and options share it.
-fn compile(engine: &Engine, site: &Site) -> Result<BTreeMap<Name, Arc<Program>>, PrepareError> {
-    let mut compiled: Vec<(CompileKey, Arc<Program>)> = Vec::new();
-    let mut modules: BTreeMap<&Name, ([u8; 32], Vec<u8>)> = BTreeMap::new();
-    let mut programs = BTreeMap::new();
-    for (name, filter) in &site.filters {
-        if !modules.contains_key(&filter.module) {
-            let bytes = read(site, &filter.module)?;
-            modules.insert(&filter.module, (sha2::Sha256::digest(&bytes).into(), bytes));
-        }
-        let (digest, bytes) = &modules[&filter.module];
-        let key = (*digest, filter.strictness, filter.dialect);
-        let known = compiled.iter().find(|(known, _)| *known == key);
-        let program = if let Some((_, program)) = known {
-            Arc::clone(program)
-        } else {
-            let program = Arc::new(compile_one(engine, filter, bytes)?);
-            compiled.push((key, Arc::clone(&program)));
-            program
-        };
-        programs.insert(name.clone(), program);
-    }
-    Ok(programs)
-}
-
-fn read(site: &Site, module: &Name) -> Result<Vec<u8>, PrepareError> {
-    let failed = |path: &Path, error| PrepareError::Read {
-        module: module.clone(),
-        path: path.to_owned(),
-        error,
-    };
-    let Some(source) = site.modules.get(module).map(|module| &module.source) else {
-        let error = std::io::Error::other("the configuration has no such module");
-        return Err(failed(Path::new(""), error));
-    };
-    let ModuleSource::File(path) = source;
-    read_module(path).map_err(|error| failed(path, error))
-}
-
-/// The bytes of a module file.
-///
-/// # Errors
-///
-/// What the system says, or that it is no ordinary file or larger than
-/// [`limits::MODULE_BYTES_MAX`].
-pub fn read_module(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    let about = file.metadata()?;
-    let refused = |why: String| std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
-    if !about.is_file() {
-        return Err(refused("it is not an ordinary file".to_owned()));
-    }
-    if about.len() > limits::MODULE_BYTES_MAX {
-        let (bytes, most) = (about.len(), limits::MODULE_BYTES_MAX);
-        return Err(refused(format!(
-            "it has {bytes} bytes; a module may have {most}"
-        )));
-    }
-    let mut bytes = Vec::new();
-    file.take(limits::MODULE_BYTES_MAX)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn compile_one(engine: &Engine, filter: &Filter, bytes: &[u8]) -> Result<Program, PrepareError> {
-    let module = filter.module.clone();
-    let options = ProgramOptions {
-        strictness: filter.strictness,
-        dialect: filter.dialect,
-    };
-    let program = Program::compile(engine, bytes, options).map_err(|error| PrepareError::Load {
-        filter: filter.name.clone(),
-        module: module.clone(),
-        error: Box::new(error),
-    })?;
-    for stub in &program.stubs {
-        tracing::warn!(
-            %module,
-            import = %stub,
-            "the module imports a function that this host does not have; it answers Unimplemented"
-        );
-    }
-    tracing::debug!(%module, abi = %program.version, dialect = ?program.dialect, "module compiled");
-    Ok(program)
 }

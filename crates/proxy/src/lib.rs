@@ -4,6 +4,7 @@
 //! `exchange` is the life of one request and `tcp` of one carried connection, `flow` decides what a
 //! request's filters see, `world` answers what they ask, `dispatch` and `upstream` send it on, `ledger` writes it down.
 
+pub mod code;
 pub mod foreign;
 pub mod gateway;
 pub mod metrics;

@@ -10,6 +10,7 @@ mod rebuild;
 mod reports;
 mod slot;
 mod stats;
+mod tier;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -214,7 +215,7 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
     if one.name == other.name {
         return true;
     }
-    let program = |filter: &Filter| process.programs.get(&filter.name).map(Arc::as_ptr);
+    let program = |filter: &Filter| process.tier(&filter.name).map(Arc::as_ptr);
     match (one.isolation, other.isolation) {
         (Isolation::Module, Isolation::Module) => {
             program(one) == program(other)

@@ -3,8 +3,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use weir_guest::code::{Compiled, Source};
 use weir_guest::door::{Event, Stop, World};
-use weir_guest::{Engine, Host, LoadError, Program, ProgramOptions, StartError, Vm};
+use weir_guest::{
+    Engine, EngineKind, Host, LoadError, Pace, Program, ProgramOptions, StartError, Vm,
+};
 use weir_model::GuestLimits;
 
 use crate::tape::{Line, Player, Recorder, Tape};
@@ -23,7 +26,25 @@ pub fn engine() -> &'static Engine {
     &ENGINE
 }
 
-/// Compiles a module, binary or text.
+/// What all tests of a process run on, but for those that choose by themselves: what the variable
+/// `WEIR_TEST_ENGINE` names, or optimised code.
+///
+/// # Panics
+///
+/// When the variable names no engine.
+#[must_use]
+pub fn engine_kind() -> EngineKind {
+    static KIND: LazyLock<EngineKind> = LazyLock::new(|| {
+        let named = std::env::var("WEIR_TEST_ENGINE");
+        let kind = |name: &str| EngineKind::ALL.into_iter().find(|kind| kind.name() == name);
+        named.map_or(EngineKind::Cranelift, |name| {
+            kind(&name).unwrap_or_else(|| panic!("WEIR_TEST_ENGINE: there is no engine {name:?}"))
+        })
+    });
+    *KIND
+}
+
+/// Compiles a module, binary or text, for the engine of all tests.
 ///
 /// # Errors
 ///
@@ -31,7 +52,21 @@ pub fn engine() -> &'static Engine {
 pub fn load(module: &[u8], options: ProgramOptions) -> Result<Program, LoadError> {
     let binary =
         wat::parse_bytes(module).map_err(|error| LoadError::Corrupted(error.to_string()))?;
-    Program::compile(engine(), &binary, options)
+    load_for(engine_kind(), &binary, options)
+}
+
+/// Compiles a binary module for a kind of engine.
+///
+/// # Errors
+///
+/// As [`Program::compile`].
+pub fn load_for(
+    kind: EngineKind,
+    binary: &[u8],
+    options: ProgramOptions,
+) -> Result<Program, LoadError> {
+    let compiled = Compiled::make(&Source::new(binary.to_vec()), kind, Pace::Hurried)?;
+    Program::new(&compiled.load(engine(), None)?, options)
 }
 
 /// Compiles a module that is known to be good.

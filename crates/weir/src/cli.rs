@@ -89,6 +89,11 @@ pub enum Command {
     ///
     /// The module is read, not run. Ends with 1 if the file is no valid module.
     Inspect(Inspect),
+    /// Compile modules ahead of time, into the cache of compiled code.
+    ///
+    /// A gateway that finds code there starts at once. Without modules, it says what is there. Ends
+    /// with 1 if a module cannot be compiled or kept.
+    Compile(Compile),
     /// Print the completion script of a shell.
     Completions(Completions),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -126,6 +131,35 @@ pub struct Inspect {
     /// Answer in JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `weir compile`.
+#[derive(Args, Clone, Debug)]
+pub struct Compile {
+    /// The modules.
+    #[arg(value_name = "MODULE", value_hint = ValueHint::FilePath)]
+    pub modules: Vec<PathBuf>,
+    /// What the modules are compiled for. A filter with `engine: auto` looks for `cranelift`.
+    #[arg(long, value_name = "ENGINE", value_enum, default_value_t)]
+    pub engine: CodeEngine,
+    /// Folder of the cache; made if it is not there. Left out: the configuration's, or this user's.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+    /// Compile all that this configuration uses, too, each for its filters' engines.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub configuration: Option<PathBuf>,
+}
+
+/// What a module is compiled for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CodeEngine {
+    /// Optimised machine code.
+    #[default]
+    Cranelift,
+    /// Machine code made in one pass.
+    Winch,
+    /// Byte code for an interpreter.
+    Pulley,
 }
 
 /// Arguments of `weir completions`.

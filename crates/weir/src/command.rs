@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod compile;
 mod inspect;
 mod manual;
 mod serve;
@@ -16,6 +17,7 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Schema => print_json(&weir_control::schema(), terminal),
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),
+        Command::Compile(arguments) => compile::run(&arguments, terminal),
         Command::Completions(arguments) => manual::completions(arguments.shell, terminal),
         Command::Man(arguments) => manual::pages(arguments.dir.as_deref(), terminal),
     }

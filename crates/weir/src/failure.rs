@@ -77,6 +77,9 @@ pub enum Failure {
     /// Signals cannot be received.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
+    /// Nothing can be compiled, or be kept.
+    #[error("cannot compile: {0}")]
+    Compile(String),
     /// The gateway did not start or ended badly.
     #[error("the gateway stopped")]
     Gateway(#[from] GatewayError),
@@ -123,7 +126,11 @@ impl Failure {
             Self::NoModule { .. } => Some("a module is what the compiler writes for a wasm target"),
             Self::Write { .. } => Some("name a folder that this user may write to"),
             Self::Gateway(error) => error.hint(),
-            Self::Refused | Self::Output(_) | Self::Logging(_) | Self::Signals(_) => None,
+            Self::Refused
+            | Self::Output(_)
+            | Self::Logging(_)
+            | Self::Signals(_)
+            | Self::Compile(_) => None,
         }
     }
 }

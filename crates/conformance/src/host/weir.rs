@@ -209,6 +209,7 @@ fn configuration(stage: &Stage) -> Json {
     json!({
         "workers": scene.workers,
         "drain_timeout": "2s",
+        "code_cache": "off",
         "node": {"id": "n1", "cluster": "nc", "metadata": {"zone": "z"}},
         "admin": {"address": "127.0.0.1:0"},
         "modules": modules,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_model::{
-    Action, Cluster, EndpointHost, FailureRules, Filter, FilterUse, HeaderTest, HostPattern,
-    Listener, Metadata, ModuleSource, PathMatch, Route, RouteMatch, Site,
+    Action, Cluster, CodeCache, EndpointHost, FailureRules, Filter, FilterUse, HeaderTest,
+    HostPattern, Listener, Metadata, ModuleSource, PathMatch, Route, RouteMatch, Site,
 };
 
 const MASK: &str = "***";
@@ -38,6 +38,13 @@ pub(super) fn describe(site: &Site) -> Value {
         "background": uses(&site.background),
         "admin": site.admin.as_ref().map(|admin| admin.address.to_string()),
         "workers": site.workers,
+        "code_cache": match &site.code_cache {
+            CodeCache::Off => json!("off"),
+            CodeCache::On { folder, bytes_max } => json!({
+                "path": folder.as_ref().map(|folder| folder.to_string_lossy()),
+                "bytes_max": bytes_max,
+            }),
+        },
         "drain_timeout": seconds(site.drain_timeout),
         "node": {
             "id": site.node.id,

@@ -94,6 +94,7 @@ fn site() -> Site {
         workers: None,
         drain_timeout: Duration::from_secs(30),
         node: Node::default(),
+        code_cache: weir_model::CodeCache::default(),
     }
 }
 
@@ -110,6 +111,7 @@ fn filter() -> weir_model::Filter {
             weir_model::Variable::Text("SECRET7".to_owned()),
         )],
         capabilities: None,
+        engine: weir_model::EngineChoice::Auto,
         isolation: weir_model::Isolation::Plugin,
         limits: weir_model::GuestLimits::default(),
         on_failure: weir_model::OnFailure::Reload,

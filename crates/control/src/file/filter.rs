@@ -1,7 +1,7 @@
 //! Modules, filters and their uses.
 
 use serde_json::json;
-use weir_model::{Dialect, Isolation, limits};
+use weir_model::{Dialect, EngineChoice, Isolation, limits};
 
 use crate::file::failure::{FailureText, RecycleText};
 use crate::file::isolation::IsolationText;
@@ -50,6 +50,10 @@ section! {
         /// Host functions, WASI functions and callbacks that it may use, by their names. The others
         /// fail when they are called, or are not called. Left out, or empty: all.
         capabilities: Option<Placed<List<Text, 0, 1024>>> = None;
+        /// What runs its code. `auto`: optimised code if it is cached or soon made, else that of the
+        /// fast compiler until it is; `cranelift`: optimised code from the start; `winch`: the
+        /// fast compiler's; `pulley`: an interpreter's.
+        engine: EngineChoice = EngineChoice::default();
         /// What shares a virtual machine, per worker: all filters with the same module, `vm_id`
         /// and VM configuration (as Envoy), this filter alone, or this filter with one
         /// configuration.
@@ -131,6 +135,15 @@ section! {
         configuration: Payload = Payload(None);
     }
     short "use";
+}
+
+choices! {
+    EngineChoice: "engine" {
+        "auto" => Self::Auto,
+        "cranelift" => Self::Cranelift,
+        "winch" => Self::Winch,
+        "pulley" => Self::Pulley,
+    }
 }
 
 choices! {

@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 use serde_json::{Value, json};
 use weir_model::limits;
 
-use crate::file::{ClusterText, FilterText, FilterUseText, ListenerText, ModuleText};
-use crate::shape::basic::{List, choices};
+use crate::file::{
+    ClusterText, CodeCacheText, FilterText, FilterUseText, ListenerText, ModuleText,
+};
+use crate::shape::basic::{List, Switch, choices};
 use crate::shape::named::{Clusters, Defined, Filters, Modules, Pairs};
 use crate::shape::quantity::{Count, DAY_MS, Time};
 use crate::shape::section::section;
@@ -35,6 +37,8 @@ section! {
         drain_timeout: Time<0, DAY_MS> = Time(limits::DRAIN_TIMEOUT);
         /// What plugins read of this gateway as the property `xds.node`.
         node: Option<NodeText> = None;
+        /// Where compiled code is kept, so that the next start need not compile; `off`: nowhere.
+        code_cache: Switch<CodeCacheText> = Switch::On(CodeCacheText::default());
         /// Who owns this configuration.
         managed_by: Manager = Manager::File;
     }

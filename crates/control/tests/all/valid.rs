@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use weir_control::{Loaded, load, parse};
 use weir_model::{
-    AccessLog, Action, Breaker, Dialect, FailureRules, HeaderTest, HostPattern, Isolation, Json,
-    LoadBalancing, ModuleSource, OnFailure, PathMatch, Protocol, Quarantine, Recycling, Site,
-    Strictness, Variable,
+    AccessLog, Action, Breaker, CodeCache, Dialect, EngineChoice, FailureRules, HeaderTest,
+    HostPattern, Isolation, Json, LoadBalancing, ModuleSource, OnFailure, PathMatch, Protocol,
+    Quarantine, Recycling, Site, Strictness, Variable,
 };
 
 pub(crate) const WHOLE: &str = include_str!("whole.yaml");
@@ -194,6 +194,7 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
         limiter.capabilities.as_deref(),
         Some(&capabilities.map(str::to_owned)[..])
     );
+    assert_eq!(limiter.engine, EngineChoice::Pulley);
     assert_eq!(limiter.isolation, Isolation::Module);
     assert_eq!(limiter.limits.memory_bytes, 16 << 20);
     assert_eq!(limiter.limits.call, Duration::from_millis(5));
@@ -235,6 +236,11 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
     assert_eq!(site.background[0].configuration, Some(Bytes::new()));
     assert_eq!(site.workers.map(std::num::NonZeroUsize::get), Some(2));
     assert_eq!(site.drain_timeout, Duration::ZERO);
+    let CodeCache::On { folder, bytes_max } = site.code_cache else {
+        panic!("there is a cache")
+    };
+    assert!(folder.is_some_and(|folder| folder.is_absolute() && folder.ends_with("compiled")));
+    assert_eq!(bytes_max, 512 << 20);
     assert_eq!(site.node.metadata["rank"], "3");
 }
 

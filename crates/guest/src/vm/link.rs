@@ -48,7 +48,8 @@ impl<W: World> Host<W> {
         if let Some(known) = known {
             return Ok(Rc::clone(known));
         }
-        let linker = self.linker_for(program, store).map_err(refused)?;
+        let mut linker = self.linker(program.engine)?.clone();
+        link_own(&mut linker, program, store).map_err(refused)?;
         let link = Rc::new(Link {
             life: Arc::downgrade(&program.life),
             allowed,
@@ -58,47 +59,45 @@ impl<W: World> Host<W> {
         links.push(Rc::clone(&link));
         Ok(link)
     }
+}
 
-    /// The host's functions, with stubs that only this program asks for.
-    fn linker_for(
-        &self,
-        program: &Program,
-        store: &mut Store<Cell<W>>,
-    ) -> wasmtime::Result<Linker<Cell<W>>> {
-        let mut linker = self.linker.clone();
-        if program.dialect == Dialect::Higress {
-            crate::host::higress::link(&mut linker)?;
-        }
-        for import in program.module.imports() {
-            let (module, name) = (import.module(), import.name());
-            match import.ty() {
-                ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
-                    withhold(&mut linker, (module, name), ty)?;
-                }
-                ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
-                    let is_wasi = crate::abi::WASI_MODULES.contains(&module);
-                    let answer = if is_wasi {
-                        WASI_NOSYS
-                    } else {
-                        Status::Unimplemented as i32
-                    };
-                    let answers: Vec<Val> =
-                        ty.results().map(|ty| stub_answer(&ty, answer)).collect();
-                    linker.func_new(module, name, ty, move |_, _, results| {
-                        results.clone_from_slice(&answers);
-                        Ok(())
-                    })?;
-                }
-                // Imported memories and tables became the module's own; the others were refused.
-                ExternType::Func(_)
-                | ExternType::Memory(_)
-                | ExternType::Table(_)
-                | ExternType::Global(_)
-                | ExternType::Tag(_) => {}
-            }
-        }
-        Ok(linker)
+/// Adds the stubs that only this program asks for.
+fn link_own<W: World>(
+    linker: &mut Linker<Cell<W>>,
+    program: &Program,
+    store: &mut Store<Cell<W>>,
+) -> wasmtime::Result<()> {
+    if program.dialect == Dialect::Higress {
+        crate::host::higress::link(linker)?;
     }
+    for import in program.module.imports() {
+        let (module, name) = (import.module(), import.name());
+        match import.ty() {
+            ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
+                withhold(linker, (module, name), ty)?;
+            }
+            ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
+                let is_wasi = crate::abi::WASI_MODULES.contains(&module);
+                let answer = if is_wasi {
+                    WASI_NOSYS
+                } else {
+                    Status::Unimplemented as i32
+                };
+                let answers: Vec<Val> = ty.results().map(|ty| stub_answer(&ty, answer)).collect();
+                linker.func_new(module, name, ty, move |_, _, results| {
+                    results.clone_from_slice(&answers);
+                    Ok(())
+                })?;
+            }
+            // Imported memories and tables became the module's own; the others were refused.
+            ExternType::Func(_)
+            | ExternType::Memory(_)
+            | ExternType::Table(_)
+            | ExternType::Global(_)
+            | ExternType::Tag(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether a world lets its guest call what it imports. What tool chains need to run, and what this

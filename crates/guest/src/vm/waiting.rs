@@ -3,14 +3,13 @@
 //! Invariant: a guest stays on the thread on which it was made, and whoever stops waiting for it
 //! (drops the future of an event) has ended it.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
 
 use send_wrapper::SendWrapper;
 use smallvec::SmallVec;
-use wasmtime::{Instance, Linker, Memory, Store, Val};
+use wasmtime::{Instance, Memory, Store, Val};
 use weir_model::GuestLimits;
 
 use super::callbacks::default_result;
@@ -45,13 +44,7 @@ impl<W: World + Send> WaitingHost<W> {
     ///
     /// Only when two functions have the same name, which a test excludes.
     pub fn new(engine: &Engine) -> Result<Self, StartError> {
-        let mut linker = Linker::new(engine.wasmtime());
-        crate::host::waiting::link(&mut linker).map_err(refused)?;
-        Ok(Self(Host {
-            linker,
-            engine: engine.clone(),
-            links: RefCell::default(),
-        }))
+        Host::linked(engine, crate::host::waiting::link).map(Self)
     }
 
     /// Makes an instance and runs its start functions, as [`Host::start`] does.
@@ -65,7 +58,7 @@ impl<W: World + Send> WaitingHost<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<WaitingVm<W>, StartError> {
-        let mut store = self.0.store(program, world, limits);
+        let mut store = self.0.store(program, world, limits)?;
         let link = self.0.link(program, &mut store)?;
         let mut birth = Birth::of(program.start_image.memories().iter().cloned());
         let instance = {

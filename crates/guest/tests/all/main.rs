@@ -3,6 +3,7 @@
 //! Numbers in test names are those of the conformance checklist in the ABI reference, section 9.
 
 mod capabilities;
+mod code;
 mod common;
 mod door;
 mod failing;

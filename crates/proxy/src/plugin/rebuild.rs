@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Slot;
+use super::{PluginError, Slot};
 use crate::stream::StreamRef;
 
 /// The shortest life of a VM that was made this way: a plugin that asks at every request must not
@@ -76,7 +76,7 @@ impl Slot {
         if !newest.rebuild().is_due() {
             return known;
         }
-        match newest.successor() {
+        match self.succeed(newest) {
             Ok(heir) => {
                 match newest.rebuild().wanted.get() {
                     Some(Reason::Asked) => {
@@ -86,9 +86,6 @@ impl Slot {
                         tracing::debug!(filter = %self.filter().name, "the plugin gets a new VM: the old one has served its time");
                     }
                 }
-                *self.rebuild().heir.borrow_mut() = Some(Rc::clone(&heir));
-                newest.rebuild().is_retired.set(true);
-                newest.end_if_retired();
                 Some(heir)
             }
             Err(error) => {
@@ -97,6 +94,15 @@ impl Slot {
                 known
             }
         }
+    }
+
+    /// Puts a new VM in the place of the newest one of this slot, which is in chains.
+    pub(super) fn succeed(&self, newest: &Self) -> Result<Rc<Self>, PluginError> {
+        let heir = newest.successor()?;
+        *self.rebuild().heir.borrow_mut() = Some(Rc::clone(&heir));
+        newest.rebuild().is_retired.set(true);
+        newest.end_if_retired();
+        Ok(heir)
     }
 
     /// The heir as it is.

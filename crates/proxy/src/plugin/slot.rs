@@ -19,6 +19,7 @@ use super::quarantine::Pattern;
 use super::rebuild::Rebuild;
 use super::stats::FilterStats;
 use super::{PluginError, RootSpec};
+use crate::code::Tier;
 use crate::gateway::Shared;
 use crate::stream::StreamRef;
 use crate::world::LiveWorld;
@@ -28,7 +29,10 @@ use fate::Fate;
 pub(crate) struct Slot {
     index: usize,
     filter: Arc<Filter>,
+    tier: Arc<Tier>,
     program: Arc<Program>,
+    /// What the VM was made of last.
+    runs: RefCell<Arc<Program>>,
     specs: Vec<RootSpec>,
     shared: Rc<Shared>,
     host: Rc<Host<LiveWorld>>,
@@ -93,18 +97,15 @@ impl Slot {
         (shared, host): (&Rc<Shared>, &Rc<Host<LiveWorld>>),
     ) -> Result<Rc<Self>, PluginError> {
         let unknown = || PluginError::Unknown(filter.name.clone());
-        let program = Arc::clone(
-            shared
-                .process
-                .programs
-                .get(&filter.name)
-                .ok_or_else(unknown)?,
-        );
+        let tier = Arc::clone(shared.process.tier(&filter.name).ok_or_else(unknown)?);
+        let program = tier.current();
         let stats = Arc::clone(shared.process.stats.get(&filter.name).ok_or_else(unknown)?);
         let space = shared.process.spaces.space(&filter.vm_id);
         Ok(Rc::new_cyclic(|this| Self {
             index,
             filter,
+            tier,
+            runs: RefCell::new(Arc::clone(&program)),
             program,
             specs,
             shared: Rc::clone(shared),
@@ -137,8 +138,14 @@ impl Slot {
         &self.filter
     }
 
+    /// What the module is, whatever its code is made by.
     pub(crate) fn program(&self) -> &Arc<Program> {
         &self.program
+    }
+
+    /// Whether a VM runs code for which there is better by now.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.vm.borrow().is_some() && !Arc::ptr_eq(&self.runs.borrow(), &self.tier.current())
     }
 
     /// Linear memory of the VM, as of its last callback.

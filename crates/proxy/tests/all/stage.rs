@@ -113,6 +113,7 @@ impl Stage {
             configuration: "".into(),
             environment: Vec::new(),
             capabilities: None,
+            engine: weir_model::EngineChoice::Cranelift,
             isolation: Isolation::Plugin,
             limits: GuestLimits {
                 call: Duration::from_secs(2),

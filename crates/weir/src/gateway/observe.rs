@@ -1,5 +1,6 @@
 //! What the admin server shows of a running gateway.
 
+mod code;
 mod filters;
 
 use std::num::NonZeroUsize;
@@ -81,6 +82,7 @@ impl Observe for Facts {
             "totals": numbers,
             "filters": filters::shown(&self.process),
             "last_failures": filters::failures(&self.process),
+            "code": code::shown(&self.process),
             "listeners": listeners,
             "clusters": clusters,
         })
@@ -110,6 +112,7 @@ impl Observe for Facts {
             responses.sample(&[("class", class)], count);
         }
         filters::export(&self.process, &mut writer);
+        code::export(&self.process, &mut writer);
         self.process.metrics.export(&mut writer);
         writer.finish()
     }

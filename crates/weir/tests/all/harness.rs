@@ -221,6 +221,8 @@ fn serve(file: PathBuf) -> Child {
     Command::new(env!("CARGO_BIN_EXE_weir"))
         .arg("serve")
         .arg(file)
+        // Compiled code of tests stays with the tests.
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

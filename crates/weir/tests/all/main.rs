@@ -1,5 +1,6 @@
 //! The command line as its user meets it: text out, exit code, files.
 
+mod code;
 mod conformance;
 mod faults;
 mod gateway;
@@ -41,6 +42,7 @@ modules:
   m: { file: plugin.wasm }
 filters:
   f: { module: m, strict_imports: STRICT }
+code_cache: off
 ";
 
 /// A folder with the files of a test.

@@ -333,7 +333,7 @@ fn site(record: &Record, servers: &Servers, more: &str) -> String {
     let filters = filters.trim_start_matches('{');
     format!(
         "workers: 1\nlisteners: [{listener}]\nclusters: {clusters}\nmodules: {modules}\n\
-         filters: {{ plugin: {{ module: plugin, configuration: {configuration}{more} }}, {filters}\n"
+         filters: {{ plugin: {{ module: plugin, engine: cranelift, configuration: {configuration}{more} }}, {filters}\n"
     )
 }
 

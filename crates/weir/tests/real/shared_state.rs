@@ -23,7 +23,7 @@ fn gateway(
     let (mut modules, mut all, mut endpoints) = (json!({}), json!({}), json!({}));
     for (name, plugin, configuration) in filters {
         modules[plugin.replace('/', "-")] = json!({ "file": plugin_file(plugin) });
-        all[name] = json!({ "module": plugin.replace('/', "-"), "configuration": configuration });
+        all[name] = json!({ "module": plugin.replace('/', "-"), "engine": "cranelift", "configuration": configuration });
     }
     for (name, address) in clusters {
         endpoints[name] = json!({ "endpoints": [address], "ejection": "off" });

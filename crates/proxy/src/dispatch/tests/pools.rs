@@ -88,6 +88,7 @@ fn site(cluster: weir_model::Cluster) -> Site {
         workers: None,
         drain_timeout: Duration::ZERO,
         node: Node::default(),
+        code_cache: weir_model::CodeCache::Off,
     }
 }
 

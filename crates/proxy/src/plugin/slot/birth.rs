@@ -25,9 +25,10 @@ impl Slot {
     pub(in crate::plugin) fn start(&self, birth: Birth) -> Result<(), PluginError> {
         let filter = &self.filter;
         let world = LiveWorld::new(Rc::clone(&self.shared), self.this.clone(), &filter.vm_id);
+        let program = self.tier.current();
         let vm = self
             .host
-            .start(&self.program, world, &filter.limits)
+            .start(&program, world, &filter.limits)
             .map_err(|error| PluginError::Start {
                 filter: filter.name.clone(),
                 error,
@@ -42,6 +43,7 @@ impl Slot {
         self.note_memory(guest.vm.memory_bytes());
         self.stats.started(birth);
         *self.vm.borrow_mut() = Some(guest);
+        *self.runs.borrow_mut() = program;
         Ok(())
     }
 }

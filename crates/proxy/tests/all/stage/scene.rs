@@ -119,6 +119,7 @@ fn site() -> Site {
             cluster: "nc".into(),
             metadata: BTreeMap::from([("zone".into(), "z".into())]),
         },
+        code_cache: weir_model::CodeCache::Off,
     }
 }
 

@@ -87,7 +87,8 @@ fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
     json!({
         "name": &**name,
         "module": filter.map(|filter| filter.module.to_string()),
-        "abi": program.map(|program| program.version.text()),
+        "abi": program.as_ref().map(|program| program.version.text()),
+        "engine": program.map(|program| program.engine.name()),
         "state": state,
         "vms": report.vms,
         "memory_bytes": report.memory_bytes,

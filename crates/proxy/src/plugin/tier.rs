@@ -1,0 +1,26 @@
+//! VMs move to better code of the same module when there is some.
+//!
+//! As at a rebuild, new streams go to a new VM, and the old one ends with its last stream: no stream
+//! notices. What the plugin kept in the VM's memory beside its configuration starts anew.
+
+use super::Slot;
+
+impl Slot {
+    /// Makes a VM of the best code, if this one runs other code. To be told to slots in chains only.
+    /// A plugin that has failed gets it with its next VM.
+    pub(crate) fn follow_code(&self) {
+        let known = self.newest();
+        let newest = known.as_deref().unwrap_or(self);
+        if !newest.is_outdated() {
+            return;
+        }
+        let filter = &self.filter().name;
+        match self.succeed(newest) {
+            Ok(_) => tracing::info!(%filter, "the plugin runs optimised code now, in a new VM"),
+            Err(error) => tracing::error!(
+                %error,
+                "the plugin did not start with optimised code; it goes on with what it has"
+            ),
+        }
+    }
+}
