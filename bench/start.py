@@ -113,7 +113,7 @@ def weir_configuration(work, port, upstream, modules, arguments):
         "listeners": [{
             "name": "bench",
             "address": f"127.0.0.1:{port}",
-            "access_log": False,
+            "access_log": "off",
             "routes": [{"forward": {"cluster": "upstream"}, "filters": list(modules)}],
         }],
         "clusters": {"upstream": {"endpoints": [f"127.0.0.1:{upstream}"]}},
