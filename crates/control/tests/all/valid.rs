@@ -156,6 +156,17 @@ fn every_key_of_a_route_arrives() {
 }
 
 #[test]
+fn every_key_of_compiled_code_arrives() {
+    let site = site(WHOLE);
+    assert_eq!(site.filters["limiter"].engine, EngineChoice::Pulley);
+    let CodeCache::On { folder, bytes_max } = site.code_cache else {
+        panic!("there is a cache")
+    };
+    assert!(folder.is_some_and(|folder| folder.is_absolute() && folder.ends_with("compiled")));
+    assert_eq!(bytes_max, 512 << 20);
+}
+
+#[test]
 fn every_key_of_a_cluster_and_a_filter_arrives() {
     let site = site(WHOLE);
     let backend = &site.clusters["backend"];
@@ -194,7 +205,6 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
         limiter.capabilities.as_deref(),
         Some(&capabilities.map(str::to_owned)[..])
     );
-    assert_eq!(limiter.engine, EngineChoice::Pulley);
     assert_eq!(limiter.isolation, Isolation::Module);
     assert_eq!(limiter.limits.memory_bytes, 16 << 20);
     assert_eq!(limiter.limits.call, Duration::from_millis(5));
@@ -236,11 +246,6 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
     assert_eq!(site.background[0].configuration, Some(Bytes::new()));
     assert_eq!(site.workers.map(std::num::NonZeroUsize::get), Some(2));
     assert_eq!(site.drain_timeout, Duration::ZERO);
-    let CodeCache::On { folder, bytes_max } = site.code_cache else {
-        panic!("there is a cache")
-    };
-    assert!(folder.is_some_and(|folder| folder.is_absolute() && folder.ends_with("compiled")));
-    assert_eq!(bytes_max, 512 << 20);
     assert_eq!(site.node.metadata["rank"], "3");
 }
 

@@ -18,7 +18,7 @@ use crate::engine::EngineKind;
 use crate::prepare::Parts;
 
 /// A file that was used is marked as such no more often than this.
-const USE_GRAIN: Duration = Duration::from_secs(3600);
+const USE_GRAIN: Duration = Duration::from_hours(1);
 
 /// Why there is no cache.
 #[derive(Debug, thiserror::Error)]

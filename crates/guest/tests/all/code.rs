@@ -249,7 +249,7 @@ fn what_was_used_least_lately_makes_room() {
         keep(&cache, &source(number), EngineKind::Cranelift);
     }
     // All are a day old; the first was used since.
-    let day = SystemTime::now() - Duration::from_secs(24 * 3600);
+    let day = SystemTime::now() - Duration::from_hours(24);
     for (age, file) in (0u32..).zip(files(folder.path())) {
         let file = fs::File::open(file).expect("it is ours");
         file.set_modified(day + Duration::from_secs(age.into()))
@@ -289,7 +289,7 @@ fn unfinished_files_of_the_dead_are_removed_and_those_of_the_living_stay() {
     for file in [&old, &young] {
         fs::write(file, "half").expect("it can be written");
     }
-    let yesterday = SystemTime::now() - Duration::from_secs(24 * 3600);
+    let yesterday = SystemTime::now() - Duration::from_hours(24);
     fs::File::open(&old)
         .and_then(|file| file.set_modified(yesterday))
         .expect("it is ours");

@@ -1,6 +1,7 @@
 //! Compiled code as operators meet it: the cache on disk, the fast compiler at first, optimised code
 //! later, and nothing lost in between.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,7 +31,8 @@ fn big_module() -> Vec<u8> {
     let filter = CPU.trim_end().strip_suffix(')').expect("a module ends");
     let mut text = filter.to_owned();
     for number in 0..FUNCTIONS {
-        text += &format!(
+        let _ = write!(
+            text,
             "(func (param i32) (result i32) (local i32)
               (local.set 1 (i32.mul (local.get 0) (i32.const {number})))
               (if (i32.gt_u (local.get 1) (i32.const 77))
