@@ -26,8 +26,13 @@ const DRIVER_END: Duration = Duration::from_secs(10);
 /// A host of filters, by the program that runs it.
 #[derive(Clone, Debug)]
 pub enum Host {
-    /// Weir's own binary.
-    Weir(PathBuf),
+    /// Weir.
+    Weir {
+        /// Its own binary.
+        program: PathBuf,
+        /// The isolation of filters that are to share no VM, as Weir's configuration has it.
+        isolation: String,
+    },
     /// Envoy's binary.
     Envoy(PathBuf),
     /// A program that drives some other host, as the kit's README describes it.
@@ -91,7 +96,7 @@ impl Host {
     #[must_use]
     pub fn name(&self) -> String {
         match self {
-            Self::Weir(_) => "weir".to_owned(),
+            Self::Weir { .. } => "weir".to_owned(),
             Self::Envoy(_) => "envoy".to_owned(),
             Self::Program(path) => {
                 let stem = path.file_stem().unwrap_or_default();
@@ -103,7 +108,7 @@ impl Host {
     /// Whether the host has what a statement needs, as far as the kit knows.
     pub(crate) fn has(&self, need: &str) -> bool {
         match self {
-            Self::Weir(_) => need != "tls",
+            Self::Weir { .. } => need != "tls",
             Self::Envoy(_) => matches!(need, "grpc" | "network" | "route_metadata"),
             // Its driver tells.
             Self::Program(_) => true,
@@ -112,7 +117,7 @@ impl Host {
 
     pub(crate) fn start(&self, stage: &Stage) -> Result<Start, Trouble> {
         match self {
-            Self::Weir(path) => weir::start(path, stage),
+            Self::Weir { program, isolation } => weir::start(program, isolation, stage),
             Self::Envoy(path) => envoy::start(path, stage),
             Self::Program(path) => program::start(path, stage),
         }

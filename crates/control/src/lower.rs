@@ -235,6 +235,7 @@ fn lowered_limits(limits: &LimitsText) -> GuestLimits {
         call: limits.time.0,
         request: limits.request_time.0,
         start: limits.start_time.0,
+        ..GuestLimits::default()
     }
 }
 

@@ -13,6 +13,8 @@ pub struct GuestLimits {
     pub request: Duration,
     /// Longest start: instantiation to the end of `proxy_on_configure`, as running time.
     pub start: Duration,
+    /// VMs of one worker that serve a request each (isolation `request`).
+    pub instances: u32,
 }
 
 impl Default for GuestLimits {
@@ -22,6 +24,7 @@ impl Default for GuestLimits {
             call: GUEST_CALL_TIME,
             request: GUEST_REQUEST_TIME,
             start: GUEST_START_TIME,
+            instances: GUEST_INSTANCES,
         }
     }
 }
@@ -62,6 +65,10 @@ pub const GUEST_STACK_BYTES: usize = 1 << 20;
 pub const TRACE_FRAMES_MAX: usize = 20;
 /// Characters of a name or path in them: generic functions have names without end.
 pub const TRACE_NAME_CHARS_MAX: usize = 256;
+/// Copies of one VM that live at once, on one worker.
+pub const GUEST_INSTANCES: u32 = 1024;
+/// Copies of one VM that wait for their next stream, on one worker: what a burst leaves behind.
+pub const IDLE_COPIES_MAX: usize = 256;
 /// Distinct failures of one filter that are logged in full and counted by themselves; a plugin that
 /// fails in more ways than that is broken in all of them.
 pub const DISTINCT_FAILURES_MAX: usize = 64;

@@ -4,6 +4,7 @@
 //! of the slot their context was made, and a context of an earlier life is never used again.
 
 mod breaker;
+mod copies;
 mod log;
 mod quarantine;
 mod rebuild;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use weir_guest::{Failure, Host, StartError};
+use weir_guest::{Failure, Host, SnapshotError, StartError};
 use weir_model::{Filter, FilterUse, Isolation, Name};
 
 use crate::gateway::{Process, Shared};
@@ -44,6 +45,15 @@ pub enum PluginError {
         /// Why.
         #[source]
         error: StartError,
+    },
+    /// Its state cannot be copied for each request.
+    #[error("filter {filter}: isolation request: {error}")]
+    NoSnapshot {
+        /// Name of the filter.
+        filter: Name,
+        /// Why.
+        #[source]
+        error: SnapshotError,
     },
     /// A start callback trapped or took too long.
     #[error("filter {filter}: {callback} failed: {failure}")]

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod callouts;
+mod copy;
 mod foreign_calls;
 mod grpc;
 mod higress;
@@ -15,6 +16,7 @@ mod root;
 mod shared;
 
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -28,6 +30,7 @@ use crate::message::{FieldValue, HeaderList, Side};
 use crate::plugin::{Pattern, PluginLevel, Slot};
 use crate::stream::{LocalAnswer, Order, StreamRef};
 pub(crate) use callouts::CalloutView;
+pub(crate) use copy::WorldPrint;
 pub(crate) use grpc::GrpcView;
 pub(crate) use maps::stage_index;
 pub(crate) use redis::RedisSettings;
@@ -56,8 +59,10 @@ pub(crate) struct LiveWorld {
     next_token: u32,
     /// The last tokens of gRPC calls and of gRPC streams.
     grpc_tokens: [u32; 2],
-    metrics: GuestMetrics,
-    space: std::sync::Arc<weir_maps::Space>,
+    metrics: Arc<GuestMetrics>,
+    /// It has drawn random bytes.
+    pub(crate) is_seeded: bool,
+    space: Arc<weir_maps::Space>,
 }
 
 /// A stream context.
@@ -96,7 +101,8 @@ impl LiveWorld {
             grpc: None,
             next_token: 0,
             grpc_tokens: [0; 2],
-            metrics: GuestMetrics::default(),
+            metrics: Arc::default(),
+            is_seeded: false,
             space,
         }
     }
@@ -135,6 +141,10 @@ impl LiveWorld {
     /// What the request of a context has in common with others.
     pub(crate) fn pattern_of(&self, context: ContextId) -> Option<Pattern> {
         self.seats.get(&context)?.pattern
+    }
+
+    pub(crate) fn has_streams(&self) -> bool {
+        !self.seats.is_empty()
     }
 
     /// Streams that have a context here, with their stage.
@@ -241,7 +251,10 @@ impl LiveWorld {
             }
             Call::LogLevel => Ok(Reply::Number(self.log_level() as u64)),
             Call::Now(clock) => Ok(Reply::Number(self.shared.now(clock))),
-            Call::Random { length } => random(length),
+            Call::Random { length } => {
+                self.is_seeded = true;
+                random(length)
+            }
             Call::Environment => Ok(self.environment()),
             Call::SetTick { period_ms } => self.set_tick(period_ms),
             Call::SetEffectiveContext { context } => self.set_effective(context),
@@ -296,8 +309,7 @@ impl LiveWorld {
             Call::Enqueue { token, item } => self.enqueue(token, item),
             Call::Dequeue { token } => self.dequeue(token),
             Call::DefineMetric { kind, name } => {
-                self.metrics
-                    .define(&self.shared.process.metrics, kind, name)
+                Arc::make_mut(&mut self.metrics).define(&self.shared.process.metrics, kind, name)
             }
             Call::IncrementMetric { id, offset } => self.metrics.increment(id, offset),
             Call::RecordMetric { id, value } => self.metrics.record(id, value),

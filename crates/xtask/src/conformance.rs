@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// Weir's binary. Default: built first.
     #[arg(long, value_name = "PATH")]
     weir: Option<PathBuf>,
+    /// How Weir isolates filters that are to share no VM: a word of its configuration.
+    #[arg(long, value_name = "WORD", default_value = "plugin")]
+    isolation: String,
     /// Envoy's binary.
     #[arg(long, value_name = "PATH", default_value = "envoy")]
     envoy: PathBuf,
@@ -158,21 +161,25 @@ fn list(folder: &Path, options: &Options) -> Result<(), Trouble> {
 
 fn host(root: &Path, name: &str, arguments: &Arguments) -> Result<Host, Trouble> {
     match name {
-        "weir" => weir(root, arguments.weir.as_deref()),
+        "weir" => weir(root, arguments.weir.as_deref(), &arguments.isolation),
         "envoy" => Ok(Host::Envoy(arguments.envoy.clone())),
         path => Ok(Host::Program(PathBuf::from(path))),
     }
 }
 
 /// Weir's binary, which is built first unless it is given.
-pub(crate) fn weir(root: &Path, given: Option<&Path>) -> Result<Host, Trouble> {
+pub(crate) fn weir(root: &Path, given: Option<&Path>, isolation: &str) -> Result<Host, Trouble> {
+    let of = |program| Host::Weir {
+        program,
+        isolation: isolation.to_owned(),
+    };
     if let Some(path) = given {
-        return Ok(Host::Weir(path.to_owned()));
+        return Ok(of(path.to_owned()));
     }
     let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.current_dir(root).args(["build", "--package", "weir"]);
     repository::run("cargo", &mut build, "read what it says above")?;
-    Ok(Host::Weir(target(root).join("debug/weir")))
+    Ok(of(target(root).join("debug/weir")))
 }
 
 /// Where cargo builds.

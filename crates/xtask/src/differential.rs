@@ -41,7 +41,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<(), Trouble> {
     println!("seed {seed}");
     let tally = Differential {
         hosts: [
-            weir(root, arguments.weir.as_deref())?,
+            weir(root, arguments.weir.as_deref(), "plugin")?,
             Host::Envoy(arguments.envoy.clone()),
         ],
         time: Duration::from_secs(60 * arguments.minutes),

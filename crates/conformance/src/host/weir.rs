@@ -15,10 +15,10 @@ use crate::statement::{Attachment, Filter, Listener};
 use crate::trouble::{Trouble, at_path};
 use crate::wire::{eventually, lossy};
 
-pub(super) fn start(path: &Path, stage: &Stage) -> Result<Start, Trouble> {
+pub(super) fn start(path: &Path, isolation: &str, stage: &Stage) -> Result<Start, Trouble> {
     let file = stage.folder.join("weir.yaml");
     // JSON is YAML.
-    let text = format!("{:#}", configuration(stage));
+    let text = format!("{:#}", configuration(isolation, stage));
     std::fs::write(&file, text).map_err(at_path(&file))?;
     let level = format!("info,wasm={}", stage.scene.log_level);
     let mut program = stage.watch.spawn(
@@ -165,14 +165,14 @@ fn read_access(text: &str, ear: &Ear) {
 }
 
 /// The configuration file.
-fn configuration(stage: &Stage) -> Json {
+fn configuration(isolation: &str, stage: &Stage) -> Json {
     let scene = stage.scene;
     let mut modules = Map::new();
     let mut filters = Map::new();
     for (filter, path) in scene.filters.iter().zip(&stage.modules) {
         let module = path.file_stem().unwrap_or_default().to_string_lossy();
         modules.insert(module.to_string(), json!({"file": path}));
-        filters.insert(filter.name.clone(), plugin(filter, &module));
+        filters.insert(filter.name.clone(), plugin(filter, (&module, isolation)));
     }
     let mut clusters = Map::new();
     for Cluster {
@@ -245,14 +245,14 @@ fn http_listener(stage: &Stage, place: &Place, chain: &[&str]) -> Json {
     listener
 }
 
-fn plugin(filter: &Filter, module: &str) -> Json {
+fn plugin(filter: &Filter, (module, isolation): (&str, &str)) -> Json {
     let mut plugin = json!({
         "module": module,
         "vm_id": filter.vm_id,
         "root_id": filter.root_id,
         "on_failure": filter.on_failure,
         "strict_imports": !filter.is_tolerant,
-        "isolation": if filter.shares { "module" } else { "plugin" },
+        "isolation": if filter.shares { "module" } else { isolation },
         "limits": {"time": "500ms", "request_time": "10s"},
     });
     let optional = [

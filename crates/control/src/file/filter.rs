@@ -55,8 +55,9 @@ section! {
         /// fast compiler's; `pulley`: an interpreter's.
         engine: EngineChoice = EngineChoice::default();
         /// What shares a virtual machine, per worker: all filters with the same module, `vm_id`
-        /// and VM configuration (as Envoy), this filter alone, or this filter with one
-        /// configuration.
+        /// and VM configuration (`module`, as Envoy), this filter alone (`plugin`), this filter with
+        /// one configuration (`configuration`), or nothing (`request`: every request has a copy of
+        /// a VM that was started and configured; timers, queues and their callouts run in that one).
         isolation: IsolationText = IsolationText(Isolation::default());
         /// What it may use.
         limits: Option<LimitsText> = None;

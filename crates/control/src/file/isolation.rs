@@ -17,6 +17,7 @@ enum Word {
     Module,
     Plugin,
     Configuration,
+    Request,
 }
 
 choices! {
@@ -24,8 +25,9 @@ choices! {
         "module" => Self::Module,
         "plugin" => Self::Plugin,
         "configuration" => Self::Configuration,
+        "request" => Self::Request,
     }
-    later { "request", "process" }
+    later { "process" }
 }
 
 impl Shape for IsolationText {
@@ -34,6 +36,7 @@ impl Shape for IsolationText {
             Word::Module => Isolation::Module,
             Word::Plugin => Isolation::Plugin,
             Word::Configuration => Isolation::Configuration,
+            Word::Request => Isolation::Request,
         };
         Some(Self(isolation))
     }
@@ -45,8 +48,9 @@ impl Shape for IsolationText {
     fn show(&self) -> Value {
         let word = match self.0 {
             Isolation::Module => Word::Module,
-            Isolation::Plugin | Isolation::Request | Isolation::Process(_) => Word::Plugin,
+            Isolation::Plugin | Isolation::Process(_) => Word::Plugin,
             Isolation::Configuration => Word::Configuration,
+            Isolation::Request => Word::Request,
         };
         word.show()
     }

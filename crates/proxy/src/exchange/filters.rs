@@ -119,8 +119,9 @@ impl Exchange {
     /// Gives the filter a context; `Some`: it does not take part.
     pub(super) fn admit(&mut self, stage: usize) -> Option<Action> {
         let link = &self.chain[stage];
-        self.seats[stage].slot = link.slot.heir();
-        match self.slot(stage).admit(link.root, &self.stream, stage) {
+        let (slot, admission) = link.slot.enter(link.root, (&self.stream, stage));
+        self.seats[stage].slot = slot;
+        match admission {
             Admission::Context { id, life } => {
                 self.seats[stage].state = SeatState::Present { context: id, life };
                 self.stream.borrow_mut().access[stage].context = id;

@@ -1,5 +1,7 @@
 //! `expr_create`, `expr_evaluate` and `expr_delete`: the expressions of one root context.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use tracing::debug;
@@ -10,9 +12,9 @@ pub use super::cel::Lookup;
 use super::cel::{EvaluateError, Program};
 
 /// Compiled expressions by token, from 0. One table per root context.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Expressions {
-    programs: FxHashMap<u32, Program>,
+    programs: FxHashMap<u32, Arc<Program>>,
     next_token: u32,
 }
 
@@ -47,7 +49,7 @@ impl Expressions {
         }
         let token = self.next_token;
         self.next_token = token.wrapping_add(1);
-        self.programs.insert(token, program);
+        self.programs.insert(token, Arc::new(program));
         Ok(Bytes::copy_from_slice(&token.to_le_bytes()))
     }
 

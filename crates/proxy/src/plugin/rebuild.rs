@@ -123,9 +123,15 @@ impl Slot {
 
     /// Lets an access-log plugin see a stream that is complete.
     pub(crate) fn log(&self, root: usize, stream: &StreamRef) {
-        match self.heir() {
-            Some(heir) => heir.log_here(root, stream),
-            None => self.log_here(root, stream),
+        let heir = self.heir();
+        let slot = heir.as_deref().unwrap_or(self);
+        let Some(copies) = slot.copies() else {
+            slot.log_here(root, stream);
+            return;
+        };
+        if let Some(copy) = slot.copy(copies) {
+            copy.log_here(root, stream);
+            copy.leave_copy();
         }
     }
 

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use weir_guest::door::ContextId;
 use weir_guest::{Event, Host, Program, Vm};
 use weir_maps::Space;
-use weir_model::{Filter, OnFailure};
+use weir_model::{Filter, Isolation, OnFailure};
 
+use super::copies::{Copies, CopyOf};
 use super::quarantine::Pattern;
 use super::rebuild::Rebuild;
 use super::stats::FilterStats;
@@ -45,13 +46,24 @@ pub(crate) struct Slot {
     /// Keeps shared data and queues while no VM runs: they outlive a failed one.
     _space: Arc<Space>,
     rebuild: Rebuild,
+    role: Role,
     this: Weak<Slot>,
 }
 
 /// A running VM and the context of each root.
-struct Guest {
-    vm: Vm<LiveWorld>,
-    roots: Vec<ContextId>,
+pub(super) struct Guest {
+    pub(super) vm: Vm<LiveWorld>,
+    pub(super) roots: Vec<ContextId>,
+}
+
+/// What a slot is there for.
+enum Role {
+    /// Streams run in its VM.
+    Shared,
+    /// Streams run in copies of its VM.
+    Origin(Copies),
+    /// It is the place of such a copy.
+    Copy(CopyOf),
 }
 
 /// What one slot counts by itself, so that workers do not wait for one another at each request.
@@ -101,6 +113,13 @@ impl Slot {
         let program = tier.current();
         let stats = Arc::clone(shared.process.stats.get(&filter.name).ok_or_else(unknown)?);
         let space = shared.process.spaces.space(&filter.vm_id);
+        let role = match filter.isolation {
+            Isolation::Request => Role::Origin(Copies::new()),
+            Isolation::Module
+            | Isolation::Plugin
+            | Isolation::Configuration
+            | Isolation::Process(_) => Role::Shared,
+        };
         Ok(Rc::new_cyclic(|this| Self {
             index,
             filter,
@@ -118,8 +137,75 @@ impl Slot {
             stats,
             _space: space,
             rebuild: Rebuild::default(),
+            role,
             this: this.clone(),
         }))
+    }
+
+    /// The place of a copy of this slot's VM.
+    pub(super) fn place_for_copy(&self, role: CopyOf) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            index: self.index,
+            filter: Arc::clone(&self.filter),
+            tier: Arc::clone(&self.tier),
+            program: Arc::clone(&self.program),
+            runs: RefCell::new(self.tier.current()),
+            specs: Vec::new(),
+            shared: Rc::clone(&self.shared),
+            host: Rc::clone(&self.host),
+            vm: RefCell::new(None),
+            life: Cell::new(0),
+            memory_bytes: Cell::new(0),
+            fate: Fate::default(),
+            tally: Tally::default(),
+            stats: Arc::clone(&self.stats),
+            _space: Arc::clone(&self._space),
+            rebuild: Rebuild::default(),
+            role: Role::Copy(role),
+            this: this.clone(),
+        })
+    }
+
+    /// The copies of its VM, if streams run in those.
+    pub(super) fn copies(&self) -> Option<&Copies> {
+        match &self.role {
+            Role::Origin(copies) => Some(copies),
+            Role::Shared | Role::Copy(_) => None,
+        }
+    }
+
+    pub(super) fn copy_of(&self) -> Option<&CopyOf> {
+        match &self.role {
+            Role::Copy(copy) => Some(copy),
+            Role::Shared | Role::Origin(_) => None,
+        }
+    }
+
+    pub(super) fn stats(&self) -> &FilterStats {
+        &self.stats
+    }
+
+    pub(super) fn shared(&self) -> &Rc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn host(&self) -> &Host<LiveWorld> {
+        &self.host
+    }
+
+    pub(super) fn this(&self) -> Weak<Self> {
+        Weak::clone(&self.this)
+    }
+
+    /// The life of the slot whose root contexts queues belong to.
+    pub(crate) fn root_life(&self) -> u64 {
+        let origin = self.copy_of().and_then(CopyOf::origin);
+        origin.map_or_else(|| self.life(), |origin| origin.life())
+    }
+
+    /// What was made in this life is over.
+    pub(super) fn end_life(&self) {
+        self.life.set(self.life.get() + 1);
     }
 
     pub(super) fn rebuild(&self) -> &Rebuild {
@@ -143,6 +229,11 @@ impl Slot {
         &self.program
     }
 
+    /// The code that this slot's VM runs, or ran.
+    pub(super) fn running(&self) -> Arc<Program> {
+        Arc::clone(&self.runs.borrow())
+    }
+
     /// Whether a VM runs code for which there is better by now.
     pub(super) fn is_outdated(&self) -> bool {
         self.vm.borrow().is_some() && !Arc::ptr_eq(&self.runs.borrow(), &self.tier.current())
@@ -161,13 +252,40 @@ impl Slot {
         }
     }
 
-    /// Makes a context for a stream, in a new VM if the old one failed and may be replaced.
-    pub(crate) fn admit(&self, root: usize, stream: &StreamRef, stage: usize) -> Admission {
-        let pattern = self.pattern_of(stream);
-        if pattern.is_some_and(|pattern| self.is_under_quarantine(pattern)) {
-            self.stats.quarantined();
-            return self.without_vm();
+    /// Makes a context for a stream: here, in the slot that has taken this one's place, or in a copy.
+    /// The slot that comes along has it, if it is not this one.
+    pub(crate) fn enter(
+        &self,
+        root: usize,
+        stream: (&StreamRef, usize),
+    ) -> (Option<Rc<Self>>, Admission) {
+        let heir = self.heir();
+        let slot = heir.as_deref().unwrap_or(self);
+        let pattern = slot.pattern_of(stream.0);
+        if pattern.is_some_and(|pattern| slot.is_under_quarantine(pattern)) {
+            slot.stats.quarantined();
+            return (None, slot.without_vm());
         }
+        let Some(copies) = slot.copies() else {
+            let admission = slot.admit(root, stream, pattern);
+            return (heir, admission);
+        };
+        match slot.copy(copies) {
+            Some(copy) => {
+                let admission = copy.admit(root, stream, pattern);
+                (Some(copy), admission)
+            }
+            None => (None, slot.without_vm()),
+        }
+    }
+
+    /// Makes a context for a stream here, in a new VM if the old one failed and may be replaced.
+    fn admit(
+        &self,
+        root: usize,
+        (stream, stage): (&StreamRef, usize),
+        pattern: Option<Pattern>,
+    ) -> Admission {
         if self.vm.borrow().is_none() && !self.try_replace() {
             return self.without_vm();
         }
@@ -189,7 +307,7 @@ impl Slot {
     }
 
     /// What a stream meets that gets no context.
-    fn without_vm(&self) -> Admission {
+    pub(super) fn without_vm(&self) -> Admission {
         match self.filter.on_failure {
             OnFailure::Open => {
                 self.stats.bypassed(1);
@@ -225,7 +343,7 @@ impl Slot {
         }
     }
 
-    fn with_guest<T>(&self, with: impl FnOnce(&mut Guest) -> T) -> Option<T> {
+    pub(super) fn with_guest<T>(&self, with: impl FnOnce(&mut Guest) -> T) -> Option<T> {
         self.vm.borrow_mut().as_mut().map(with)
     }
 
@@ -239,10 +357,18 @@ impl Slot {
             (guest.vm.deliver(event, limit), guest.vm.memory_bytes())
         };
         self.note_memory(memory);
-        outcome.map_err(|failure| {
-            self.failed(&failure, event);
-            Failed
-        })
+        match outcome {
+            Ok(result) => {
+                if self.copies().is_some() {
+                    self.root_ran();
+                }
+                Ok(result)
+            }
+            Err(failure) => {
+                self.failed(&failure, event);
+                Err(Failed)
+            }
+        }
     }
 
     /// Wall time that an exchange has waited for a call.
@@ -256,6 +382,9 @@ impl Slot {
         self.tally.streams.set(self.tally.streams.get() + 1);
         if self.tally.is_due() {
             self.stats.called(self.tally.calls.take());
+        }
+        if self.copy_of().is_some() {
+            return;
         }
         self.end_trial();
         let recycling = &self.filter.recycling;
@@ -286,5 +415,12 @@ impl Slot {
             self.stream_went_well();
         }
         self.end_if_retired();
+        self.leave_copy();
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.end_vm();
     }
 }

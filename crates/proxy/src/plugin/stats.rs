@@ -1,6 +1,7 @@
 //! What operators learn about a filter, summed over all workers.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_guest::FailureKind;
@@ -22,6 +23,14 @@ pub struct FilterStats {
     bypassed: AtomicU64,
     quarantined: AtomicU64,
     calls_nanos: AtomicU64,
+    exhausted: AtomicU64,
+    renewals: AtomicU64,
+    renewal_nanos: AtomicU64,
+    renewal_failures: AtomicU64,
+    /// Slots whose image lacks something, since when.
+    stale: Mutex<Vec<(usize, Instant)>>,
+    /// The longest that any image lacked something, in nanoseconds.
+    staleness_max: AtomicU64,
     pub(crate) reports: Reports,
     pub(crate) breaker: Breaker,
     pub(crate) quarantine: Option<Quarantine>,
@@ -50,6 +59,18 @@ pub struct FilterReport {
     pub quarantined_patterns: u64,
     /// Wall time of calls that exchanges waited for. The last few exchanges may be missing.
     pub calls: Duration,
+    /// Exchanges that met as many live copies as there may be.
+    pub exhausted: u64,
+    /// Images of a VM that were made after something had happened in it.
+    pub renewals: u64,
+    /// Time that this took.
+    pub renewal: Duration,
+    /// Images that could not be made.
+    pub renewal_failures: u64,
+    /// How long the most outdated image has lacked something; zero: none does.
+    pub staleness: Duration,
+    /// The longest that any image ever did.
+    pub staleness_max: Duration,
     /// Whether failed VMs are replaced.
     pub breaker: BreakerState,
     /// The last failure.
@@ -76,6 +97,12 @@ impl FilterStats {
             bypassed: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             calls_nanos: AtomicU64::new(0),
+            exhausted: AtomicU64::new(0),
+            renewals: AtomicU64::new(0),
+            renewal_nanos: AtomicU64::new(0),
+            renewal_failures: AtomicU64::new(0),
+            stale: Mutex::default(),
+            staleness_max: AtomicU64::new(0),
             reports: Reports::default(),
             breaker: Breaker::new(filter.failures.breaker),
             quarantine: filter.failures.quarantine.map(Quarantine::new),
@@ -85,7 +112,7 @@ impl FilterStats {
     pub(crate) fn started(&self, birth: Birth) {
         self.vms.fetch_add(1, Ordering::Relaxed);
         match birth {
-            Birth::First => {}
+            Birth::First | Birth::Copy => {}
             Birth::Replacement => add(&self.replacements, 1),
             Birth::Recycling => add(&self.recycled, 1),
         }
@@ -112,10 +139,40 @@ impl FilterStats {
     }
 
     pub(crate) fn called(&self, time: Duration) {
-        add(
-            &self.calls_nanos,
-            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX),
-        );
+        add(&self.calls_nanos, nanos(time));
+    }
+
+    pub(crate) fn exhausted(&self) {
+        add(&self.exhausted, 1);
+    }
+
+    /// The image of a slot lacks something from now on.
+    pub(crate) fn became_stale(&self, slot: usize, now: Instant) {
+        self.stale().push((slot, now));
+    }
+
+    /// A slot has a new image, which took this long to make, and the old one had lacked something
+    /// for so long.
+    pub(crate) fn renewed(&self, slot: usize, cost: Duration, age: Option<Duration>) {
+        self.stale().retain(|(known, _)| *known != slot);
+        add(&self.renewals, 1);
+        add(&self.renewal_nanos, nanos(cost));
+        let age = nanos(age.unwrap_or_default());
+        self.staleness_max.fetch_max(age, Ordering::Relaxed);
+    }
+
+    pub(crate) fn renewal_failed(&self) {
+        add(&self.renewal_failures, 1);
+    }
+
+    fn staleness(&self) -> Duration {
+        let stale = self.stale();
+        let ages = stale.iter().map(|(_, since)| since.elapsed());
+        ages.max().unwrap_or_default()
+    }
+
+    fn stale(&self) -> MutexGuard<'_, Vec<(usize, Instant)>> {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn memory_changed(&self, by: i64) {
@@ -140,10 +197,20 @@ impl FilterStats {
             quarantined: total(&self.quarantined),
             quarantined_patterns: held as u64,
             calls: Duration::from_nanos(total(&self.calls_nanos)),
+            exhausted: total(&self.exhausted),
+            renewals: total(&self.renewals),
+            renewal: Duration::from_nanos(total(&self.renewal_nanos)),
+            renewal_failures: total(&self.renewal_failures),
+            staleness: self.staleness(),
+            staleness_max: Duration::from_nanos(total(&self.staleness_max)),
             breaker: self.breaker.report(),
             last_failure: self.reports.last(),
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn add(cell: &AtomicU64, count: u64) {
@@ -158,4 +225,6 @@ pub(crate) enum Birth {
     Replacement,
     /// The one before worked, and is to end with its last stream.
     Recycling,
+    /// For a stream of its own.
+    Copy,
 }

@@ -9,6 +9,11 @@ impl Slot {
     /// Makes a VM of the best code, if this one runs other code. To be told to slots in chains only.
     /// A plugin that has failed gets it with its next VM.
     pub(crate) fn follow_code(&self) {
+        // Copies move by themselves; the VM that they show goes on as it is, with what it knows.
+        if let Some(copies) = self.copies() {
+            copies.follow_code();
+            return;
+        }
         let known = self.newest();
         let newest = known.as_deref().unwrap_or(self);
         if !newest.is_outdated() {

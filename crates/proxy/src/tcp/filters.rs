@@ -3,6 +3,8 @@
 //! As in Envoy, all filters of a direction look at the same bytes: what one leaves is what the next
 //! one sees, and what one holds back is shown again, from the first filter on, when more comes.
 
+use std::rc::Rc;
+
 use weir_guest::Event;
 use weir_guest::door::{Peer, StreamKind};
 use weir_model::{OnFailure, limits};
@@ -10,7 +12,7 @@ use weir_model::{OnFailure, limits};
 use super::{Carried, Ending, Far};
 use crate::exchange::SeatState;
 use crate::message::Side;
-use crate::plugin::Admission;
+use crate::plugin::{Admission, Slot};
 use crate::stream::{Lane, Order};
 
 /// What a filter says of what it was shown.
@@ -83,7 +85,9 @@ impl Carried {
     /// Gives the filter a context and shows it the connection.
     fn greet(&mut self, stage: usize) -> Result<Verdict, Ending> {
         let link = &self.chain[stage];
-        match link.slot.admit(link.root, &self.stream, stage) {
+        let (slot, admission) = link.slot.enter(link.root, (&self.stream, stage));
+        self.seats[stage].slot = slot;
+        match admission {
             Admission::Context { id, life } => {
                 self.seats[stage].state = SeatState::Present { context: id, life };
                 self.stream.borrow_mut().access[stage].context = id;
@@ -139,13 +143,18 @@ impl Carried {
         let SeatState::Present { context, life } = self.seats[stage].state else {
             return None;
         };
-        let link = &self.chain[stage];
-        if link.slot.life() != life {
+        let slot = self.slot(stage);
+        if slot.life() != life {
             return None;
         }
-        link.slot
-            .deliver(&event(context), link.filter.limits.call)
-            .ok()
+        let limit = self.chain[stage].filter.limits.call;
+        slot.deliver(&event(context), limit).ok()
+    }
+
+    /// The slot that has the filter's context.
+    pub(super) fn slot(&self, stage: usize) -> &Rc<Slot> {
+        let own = self.seats[stage].slot.as_ref();
+        own.unwrap_or(&self.chain[stage].slot)
     }
 
     /// Carries out what guests ordered, in their order.

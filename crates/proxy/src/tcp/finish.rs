@@ -227,7 +227,7 @@ impl Carried {
         });
         self.tell(stage, |context| Event::Done { context });
         self.tell(stage, |context| Event::Log { context });
-        let slot = &self.chain[stage].slot;
+        let slot = self.slot(stage);
         if slot.life() == life {
             slot.delete_stream(context);
         } else {

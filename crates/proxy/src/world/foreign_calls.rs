@@ -1,5 +1,7 @@
 //! Functions that guests call by name (Proxy-Wasm reference 6.8, 10.5).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use weir_guest::{Reply, Status};
 use weir_model::limits;
@@ -75,7 +77,7 @@ impl LiveWorld {
         {
             return Err(ForeignStatus::BadArgument);
         }
-        root.declared.push(declared);
+        Arc::make_mut(&mut root.declared).push(declared);
         Ok(Bytes::new())
     }
 
@@ -105,15 +107,13 @@ impl LiveWorld {
 
     fn own_expression(&mut self, name: &[u8], arguments: &[u8]) -> Result {
         let root = self.root_mut().ok_or(ForeignStatus::InternalFailure)?;
-        let mut expressions = std::mem::take(&mut root.expressions);
-        let result = match name {
-            b"expr_create" => expressions.create(arguments),
-            b"expr_delete" => expressions.delete(arguments),
-            _ => expressions.evaluate(arguments, &|path| self.attribute(path)),
-        };
-        if let Some(root) = self.root_mut() {
-            root.expressions = expressions;
+        match name {
+            b"expr_create" => Arc::make_mut(&mut root.expressions).create(arguments),
+            b"expr_delete" => Arc::make_mut(&mut root.expressions).delete(arguments),
+            _ => {
+                let expressions = Arc::clone(&root.expressions);
+                expressions.evaluate(arguments, &|path| self.attribute(path))
+            }
         }
-        result
     }
 }

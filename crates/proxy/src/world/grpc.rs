@@ -19,7 +19,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn of(token: u32) -> Option<Self> {
+    pub(super) fn of(token: u32) -> Option<Self> {
         match token & 3 {
             1 => Some(Self::Call),
             2 => Some(Self::Stream),

@@ -53,7 +53,7 @@ impl LiveWorld {
             timeout,
         };
         let root = self.root_mut().ok_or(Status::BadArgument)?;
-        root.redis.insert(service.cluster.to_owned(), settings);
+        std::sync::Arc::make_mut(&mut root.redis).insert(service.cluster.to_owned(), settings);
         Ok(Reply::Done)
     }
 

@@ -10,7 +10,7 @@ use weir_guest::door::ContextId;
 use weir_guest::{Reply, Status};
 use weir_model::Filter;
 
-use super::grpc::Handles;
+use super::grpc::{Handles, Kind};
 use super::{LiveWorld, Outcome, RedisSettings};
 use crate::foreign::{DeclareProperty, Expressions};
 use crate::stream::StreamRef;
@@ -19,8 +19,8 @@ use crate::stream::StreamRef;
 pub(crate) struct Root {
     pub(crate) filter: Arc<Filter>,
     pub(crate) configuration: Bytes,
-    pub(crate) expressions: Expressions,
-    pub(crate) declared: Vec<DeclareProperty>,
+    pub(crate) expressions: Arc<Expressions>,
+    pub(crate) declared: Arc<Vec<DeclareProperty>>,
     /// Code and message of the last callout.
     pub(crate) status: (u32, Bytes),
     /// The stream that an access-log plugin looks at.
@@ -31,9 +31,9 @@ pub(crate) struct Root {
     has_ended: bool,
     pub(crate) calls: FxHashMap<u32, AbortHandle>,
     /// By cluster.
-    pub(crate) redis: FxHashMap<String, RedisSettings>,
+    pub(crate) redis: Arc<FxHashMap<String, RedisSettings>>,
     pub(crate) grpc: Handles,
-    timer: Option<AbortHandle>,
+    pub(super) timer: Option<AbortHandle>,
 }
 
 impl Root {
@@ -41,25 +41,44 @@ impl Root {
         Self {
             filter,
             configuration,
-            expressions: Expressions::new(),
-            declared: Vec::new(),
+            expressions: Arc::default(),
+            declared: Arc::default(),
             status: (0, Bytes::new()),
             lent: None,
             is_ending: false,
             has_ended: false,
             calls: FxHashMap::default(),
-            redis: FxHashMap::default(),
+            redis: Arc::default(),
             grpc: Handles::default(),
             timer: None,
         }
     }
 }
 
-impl Drop for Root {
-    fn drop(&mut self) {
-        for handle in self.timer.iter().chain(self.calls.values()) {
+impl Root {
+    /// Ends its timer and everything that it waits for.
+    pub(super) fn end_calls(&mut self) {
+        for handle in self.timer.take().iter().chain(self.calls.values()) {
             handle.abort();
         }
+        self.calls.clear();
+        self.grpc.clear();
+    }
+
+    pub(super) fn awaits_answers(&self) -> bool {
+        let is_unary = |token: &u32| Kind::of(*token) == Some(Kind::Call);
+        !self.calls.is_empty() || self.grpc.keys().any(is_unary)
+    }
+
+    /// Whether nothing will happen to it unless a stream comes.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.timer.is_none() && self.calls.is_empty() && self.grpc.is_empty()
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        self.end_calls();
     }
 }
 

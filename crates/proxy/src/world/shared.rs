@@ -31,7 +31,7 @@ impl LiveWorld {
     pub(super) fn register_queue(&mut self, name: &[u8]) -> Outcome {
         let slot = self.slot.upgrade().ok_or(Status::InternalFailure)?;
         let notices = self.shared.notices.clone();
-        let (slot, root, life) = (slot.index(), self.here.root, slot.life());
+        let (slot, root, life) = (slot.index(), self.here.root, slot.root_life());
         let listener = Arc::new(move |token| {
             // A full channel means that the worker has more notices than it can take; the items
             // are still in the queue.
@@ -88,7 +88,7 @@ impl LiveWorld {
 
 /// The metrics that a VM has defined. Ids carry the kind in their two lowest bits: counters 4, 8 …,
 /// gauges 5, 9 …, histograms 6, 10 …
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct GuestMetrics {
     counters: Vec<(Bytes, MetricRef)>,
     gauges: Vec<(Bytes, MetricRef)>,

@@ -5,6 +5,7 @@
 mod capabilities;
 mod capture;
 mod client;
+mod copies;
 mod ends;
 mod envoy;
 mod failures;

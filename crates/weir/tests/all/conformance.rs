@@ -8,7 +8,10 @@ use weir_conformance::{Host, Options, Verdict, play};
 #[test]
 fn every_statement_holds() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/statements");
-    let host = Host::Weir(env!("CARGO_BIN_EXE_weir").into());
+    let host = Host::Weir {
+        program: env!("CARGO_BIN_EXE_weir").into(),
+        isolation: "plugin".to_owned(),
+    };
     let options = Options {
         without: what_is_missing(),
         ..Options::default()

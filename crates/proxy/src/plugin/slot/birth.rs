@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use weir_guest::Event;
+use weir_guest::{Event, SnapshotError};
 
 use super::{Guest, Slot};
 use crate::plugin::stats::Birth;
@@ -24,6 +24,11 @@ impl Slot {
     /// Starts the VM: module, then per root context its creation, `vm_start` and `configure`.
     pub(in crate::plugin) fn start(&self, birth: Birth) -> Result<(), PluginError> {
         let filter = &self.filter;
+        if self.copies().is_some() {
+            self.program
+                .can_snapshot()
+                .map_err(|refusal| self.no_snapshot(refusal.into()))?;
+        }
         let world = LiveWorld::new(Rc::clone(&self.shared), self.this.clone(), &filter.vm_id);
         let program = self.tier.current();
         let vm = self
@@ -40,11 +45,30 @@ impl Slot {
         for spec in &self.specs {
             guest.start_root(spec)?;
         }
+        self.put(guest, birth);
+        *self.runs.borrow_mut() = program;
+        if let Some(copies) = self.copies() {
+            let first = self
+                .first_image()
+                .map_err(|error| self.no_snapshot(error))?;
+            copies.set_images(vec![first]);
+            self.tend_copies();
+        }
+        Ok(())
+    }
+
+    /// Streams can come.
+    pub(in crate::plugin) fn put(&self, guest: Guest, birth: Birth) {
         self.note_memory(guest.vm.memory_bytes());
         self.stats.started(birth);
         *self.vm.borrow_mut() = Some(guest);
-        *self.runs.borrow_mut() = program;
-        Ok(())
+    }
+
+    fn no_snapshot(&self, error: SnapshotError) -> PluginError {
+        PluginError::NoSnapshot {
+            filter: self.filter.name.clone(),
+            error,
+        }
     }
 }
 

@@ -59,13 +59,20 @@ impl Slot {
             stream.borrow_mut().order(Order::Failed { stage });
         }
         self.restart_later();
+        self.leave_copy();
     }
 
     /// Counts a failure, and logs it if it is new.
     fn take_down(&self, report: FailureReport, streams: usize) {
         let now = Instant::now();
         self.stats.failed(report.kind);
-        let row = self.stats.breaker.failed(now);
+        // A copy costs nobody else anything.
+        let is_copy = self.copy_of().is_some();
+        let row = if is_copy {
+            0
+        } else {
+            self.stats.breaker.failed(now)
+        };
         let (kind, callback) = (report.kind.word(), report.callback);
         let text = format!("{}{}", report.reason, report.trace);
         let filter = &*self.filter.name;
@@ -121,7 +128,7 @@ impl Slot {
     /// Sees to it that there is a VM again, even if no stream asks for one: timers and queues are
     /// to go on.
     fn restart_later(&self) {
-        if !self.filter.recovers() || self.rebuild.is_replaced() {
+        if !self.filter.recovers() || self.rebuild.is_replaced() || self.copy_of().is_some() {
             return;
         }
         if self.fate.is_awaited.replace(true) {
@@ -145,6 +152,14 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// There is no copy for a stream, though there might be one.
+    pub(in crate::plugin) fn report_no_copy(&self, error: &StartError) {
+        let report = FailureReport::bare(FailureKind::Start, error.to_string(), "copy");
+        self.take_down(report, 0);
+    }
+}
+
 /// A start that failed, for operators.
 fn report_of(error: &PluginError) -> FailureReport {
     let callback = match error {
@@ -156,7 +171,9 @@ fn report_of(error: &PluginError) -> FailureReport {
             callback, failure, ..
         } => return FailureReport::new(FailureKind::Start, failure, callback),
         PluginError::Refused { callback, .. } => callback,
-        PluginError::Start { .. } | PluginError::Unknown(_) => "start",
+        PluginError::Start { .. } | PluginError::Unknown(_) | PluginError::NoSnapshot { .. } => {
+            "start"
+        }
     };
     FailureReport::bare(FailureKind::Start, error.to_string(), callback)
 }

@@ -50,6 +50,7 @@ impl Slot {
             Err(end) => self.close_grpc(root, token, end),
         }
         self.with_root(root, |root| root.grpc.remove(&token));
+        self.leave_copy();
     }
 
     /// A call of this root was refused when it was made, which its callback tells, too.
@@ -58,6 +59,7 @@ impl Slot {
         if known.is_some() {
             self.close_grpc(root, token, end);
         }
+        self.leave_copy();
     }
 
     fn knows_call(&self, root: ContextId, token: u32) -> bool {

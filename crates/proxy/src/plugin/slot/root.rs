@@ -64,6 +64,7 @@ impl Slot {
                 }
             });
         }
+        self.leave_copy();
     }
 
     /// A Redis command of this root was answered; `None`: the connection failed.
@@ -76,6 +77,7 @@ impl Slot {
         if outcome.is_ok() {
             self.with_guest(|guest| guest.vm.world().hide_redis(root));
         }
+        self.leave_copy();
     }
 
     /// Whether a root has been told to end and has not yet.

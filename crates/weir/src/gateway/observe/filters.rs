@@ -1,6 +1,6 @@
 //! What the admin server shows of filters.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 use weir_guest::FailureKind;
@@ -13,7 +13,7 @@ use weir_proxy::plugin::{BreakerState, FailureReport, FilterReport};
 type Read = fn(&FilterReport) -> u64;
 
 /// The numbers of a filter: name of the family, kind, explanation.
-const FAMILIES: [(&str, FamilyKind, &str, Read); 9] = [
+const FAMILIES: [(&str, FamilyKind, &str, Read); 15] = [
     ("weir_filter_vms", FamilyKind::Gauge, "VMs that run.", |r| {
         r.vms
     }),
@@ -63,9 +63,49 @@ const FAMILIES: [(&str, FamilyKind, &str, Read); 9] = [
         "weir_filter_calls_microseconds_total",
         FamilyKind::Counter,
         "Time that exchanges have waited for the filter's callbacks.",
-        |r| u64::try_from(r.calls.as_micros()).unwrap_or(u64::MAX),
+        |r| micros(r.calls),
+    ),
+    (
+        "weir_filter_instances_exhausted_total",
+        FamilyKind::Counter,
+        "Exchanges that met as many VMs for requests as there may be.",
+        |r| r.exhausted,
+    ),
+    (
+        "weir_filter_snapshots_total",
+        FamilyKind::Counter,
+        "Snapshots of a running VM that later requests start from.",
+        |r| r.renewals,
+    ),
+    (
+        "weir_filter_snapshots_failed_total",
+        FamilyKind::Counter,
+        "Snapshots that could not be taken.",
+        |r| r.renewal_failures,
+    ),
+    (
+        "weir_filter_snapshots_microseconds_total",
+        FamilyKind::Counter,
+        "Time that snapshots took.",
+        |r| micros(r.renewal),
+    ),
+    (
+        "weir_filter_snapshot_staleness_microseconds",
+        FamilyKind::Gauge,
+        "Age of the oldest change in a VM that requests do not see yet.",
+        |r| micros(r.staleness),
+    ),
+    (
+        "weir_filter_snapshot_staleness_max_microseconds",
+        FamilyKind::Gauge,
+        "The longest that requests ever did without a change.",
+        |r| micros(r.staleness_max),
     ),
 ];
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// Every filter, as the page and `/stats` show it.
 pub(super) fn shown(process: &Process) -> Vec<Value> {
@@ -101,6 +141,9 @@ fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
         "bypassed": report.bypassed,
         "quarantined": report.quarantined,
         "quarantined_patterns": report.quarantined_patterns,
+        "instances_exhausted": report.exhausted,
+        "snapshots": report.renewals,
+        "staleness_max_ms": u64::try_from(report.staleness_max.as_millis()).unwrap_or(u64::MAX),
         "calls_ms": u64::try_from(report.calls.as_millis()).unwrap_or(u64::MAX),
     })
 }

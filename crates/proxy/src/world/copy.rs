@@ -1,0 +1,116 @@
+//! What a copy of a VM has of the world of the VM that it is a copy of.
+//!
+//! The VM's memory holds numbers that the host gave out: ids of contexts, tokens, metrics,
+//! expressions. A copy needs what they stand for. It gets no timer and no call in flight: those
+//! belong to the root.
+
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use weir_guest::door::ContextId;
+use weir_model::Filter;
+
+use super::shared::GuestMetrics;
+use super::{LiveWorld, RedisSettings, Root};
+use crate::foreign::{DeclareProperty, Expressions};
+use crate::gateway::Shared;
+use crate::plugin::Slot;
+
+/// The host's side of a snapshot.
+#[derive(Clone)]
+pub(crate) struct WorldPrint {
+    roots: Vec<(ContextId, RootPrint)>,
+    next_context: ContextId,
+    next_token: u32,
+    grpc_tokens: [u32; 2],
+    metrics: Arc<GuestMetrics>,
+}
+
+#[derive(Clone)]
+struct RootPrint {
+    filter: Arc<Filter>,
+    configuration: Bytes,
+    status: (u32, Bytes),
+    expressions: Arc<Expressions>,
+    declared: Arc<Vec<DeclareProperty>>,
+    redis: Arc<FxHashMap<String, RedisSettings>>,
+}
+
+impl RootPrint {
+    fn of(root: &Root) -> Self {
+        Self {
+            filter: Arc::clone(&root.filter),
+            configuration: root.configuration.clone(),
+            status: root.status.clone(),
+            expressions: Arc::clone(&root.expressions),
+            declared: Arc::clone(&root.declared),
+            redis: Arc::clone(&root.redis),
+        }
+    }
+
+    fn root(&self) -> Root {
+        let mut root = Root::new(Arc::clone(&self.filter), self.configuration.clone());
+        self.restore(&mut root);
+        root
+    }
+
+    /// Makes a root what it was, whatever a copy has done to it.
+    fn restore(&self, root: &mut Root) {
+        root.end_calls();
+        root.lent = None;
+        root.is_ending = false;
+        root.status.clone_from(&self.status);
+        root.expressions.clone_from(&self.expressions);
+        root.declared.clone_from(&self.declared);
+        root.redis.clone_from(&self.redis);
+    }
+}
+
+impl LiveWorld {
+    /// What copies of this VM, as it is now, are to know.
+    pub(crate) fn print(&self) -> WorldPrint {
+        let roots = self.roots.iter();
+        WorldPrint {
+            roots: roots.map(|(id, root)| (*id, RootPrint::of(root))).collect(),
+            next_context: self.next_context,
+            next_token: self.next_token,
+            grpc_tokens: self.grpc_tokens,
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    /// The world of a copy.
+    pub(crate) fn of_copy(shared: Rc<Shared>, slot: Weak<Slot>, print: &WorldPrint) -> Self {
+        let vm_id = slot.upgrade().map(|slot| slot.filter().vm_id.clone());
+        let mut world = Self::new(shared, slot, vm_id.as_deref().unwrap_or_default());
+        world.restore(print);
+        world
+    }
+
+    /// Makes the world of a copy what it was, for another stream. Calls in flight are cut off.
+    pub(crate) fn restore(&mut self, print: &WorldPrint) {
+        if self.roots.len() != print.roots.len() {
+            self.roots.clear();
+        }
+        for (id, root) in &print.roots {
+            let place = self.roots.entry(*id);
+            root.restore(place.or_insert_with(|| root.root()));
+        }
+        self.seats.clear();
+        self.next_context = print.next_context;
+        self.next_token = print.next_token;
+        self.grpc_tokens = print.grpc_tokens;
+        self.metrics.clone_from(&print.metrics);
+        self.callout = None;
+        self.grpc = None;
+        self.redis_reply = Bytes::new();
+    }
+
+    /// Whether something that a copy began is still to be answered. Streams of gRPC do not count:
+    /// they end with the stream that opened them.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.roots.values().any(Root::awaits_answers)
+    }
+}
