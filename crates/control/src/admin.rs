@@ -38,6 +38,9 @@ pub trait Observe: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Whether every listener accepts and every filter has started.
     fn is_ready(&self) -> bool;
+    /// What a plugin touched or was refused, as YAML that fits into its configuration; `None`:
+    /// there is no such plugin.
+    fn touched(&self, plugin: &str) -> Option<String>;
     /// The configuration that is being served.
     fn site(&self) -> Arc<Site>;
     /// What is logged: of the gateway, of all plugins, and of single ones.

@@ -6,7 +6,9 @@ pub(crate) mod cluster;
 pub(crate) mod code;
 pub(crate) mod failure;
 pub(crate) mod filter;
+pub(crate) mod grants;
 pub(crate) mod isolation;
+pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod route;
 pub(crate) mod site;
@@ -15,7 +17,12 @@ pub(crate) mod tcp;
 pub(crate) use cluster::{ClusterText, EjectionText};
 pub(crate) use code::CodeCacheText;
 pub(crate) use failure::{FailureText, RecycleText};
-pub(crate) use filter::{FilterText, FilterUseText, LimitsText, ModuleText, VariableText};
+pub(crate) use filter::{FilterText, FilterUseText, ModuleText, VariableText};
+pub(crate) use limits::LimitsText;
+pub(crate) use grants::{
+    FileGrantText, GrantsText, GuestPath, HeaderPattern, PropertyPattern, RedactionText, Seen,
+    SeesText, ShowingText, TextPattern, Word,
+};
 pub(crate) use listener::ListenerText;
 pub(crate) use route::{
     ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,

@@ -5,14 +5,15 @@
 
 mod chain;
 mod failure;
+mod grants;
 mod listener;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weir_model::{
-    Admin, Cluster, CodeCache, Ejection, Filter, GuestLimits, Module, ModuleSource, Name, Node,
-    Site, Strictness, Variable,
+    Admin, Cluster, CodeCache, Ejection, Filter, Module, ModuleSource, Name, Node, Site,
+    Strictness, Variable,
 };
 
 use crate::file::{
@@ -25,6 +26,7 @@ use crate::shape::text::{FilePath, Text};
 use crate::shape::{Placed, Reader};
 
 use chain::{lowered_bytes, lowered_uses};
+use grants::{lowered_grants, lowered_sees};
 use listener::lowered_listeners;
 
 /// Makes the site of a file in a folder.
@@ -57,7 +59,7 @@ pub(crate) fn lowered(
         filters: by_name(
             site.filters.0,
             |key| key.name.clone(),
-            |name, filter| lowered_filter(name, filter, reader),
+            |name, filter| lowered_filter(name, filter, folder, reader),
         ),
         background: lowered_uses(site.background.0),
         admin: admin.map(|address| Admin {
@@ -170,7 +172,12 @@ fn lowered_cluster(name: Name, cluster: ClusterText) -> Cluster {
     }
 }
 
-fn lowered_filter(name: Name, filter: FilterText, reader: &mut Reader<'_>) -> Filter {
+fn lowered_filter(
+    name: Name,
+    filter: FilterText,
+    folder: &Path,
+    reader: &mut Reader<'_>,
+) -> Filter {
     let environment = filter.environment.0.into_iter();
     let vm_id = filter
         .vm_id
@@ -189,11 +196,16 @@ fn lowered_filter(name: Name, filter: FilterText, reader: &mut Reader<'_>) -> Fi
             .capabilities
             .and_then(|names| lowered_capabilities(names, reader)),
         engine: filter.engine,
+        grants: filter
+            .grants
+            .map(|grants| lowered_grants(grants, folder, reader))
+            .unwrap_or_default(),
+        sees: filter.sees.map(|sees| lowered_sees(sees, reader)),
         isolation: filter.isolation.0,
         limits: filter
             .limits
             .as_ref()
-            .map(lowered_limits)
+            .map(LimitsText::lowered)
             .unwrap_or_default(),
         on_failure: filter.on_failure.policy,
         failures: failure::lowered_rules(filter.on_failure, reader),
@@ -226,16 +238,6 @@ fn lowered_variable(value: VariableText) -> Variable {
     match value {
         VariableText::Here(text) => Variable::Text(text.0),
         VariableText::Gateway(source) => Variable::OfGateway(source.from.0),
-    }
-}
-
-fn lowered_limits(limits: &LimitsText) -> GuestLimits {
-    GuestLimits {
-        memory_bytes: limits.memory.0,
-        call: limits.time.0,
-        request: limits.request_time.0,
-        start: limits.start_time.0,
-        ..GuestLimits::default()
     }
 }
 

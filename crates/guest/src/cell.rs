@@ -1,8 +1,12 @@
 //! What a running guest is kept in: its world, its memory and what it may still use.
 
+mod cap;
+
 use std::time::Duration;
 
 use wasmtime::{Memory, TypedFunc};
+
+pub(crate) use cap::Cap;
 
 /// What a guest is doing, which decides what it may import (Proxy-Wasm reference 1.4, 1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,74 +30,8 @@ pub(crate) struct Cell<W> {
     pub(crate) broken: Option<wasmtime::Error>,
     /// Whether the allocator may call any host function (Higress) or a few only (Envoy).
     pub(crate) allocator_is_free: bool,
-    pub(crate) cap: MemoryCap,
+    pub(crate) cap: Cap,
     pub(crate) deadline: Deadline,
-}
-
-/// Caps the linear memory and tables of one VM.
-///
-/// The engine asks even for growth beyond the module's own maximum, which then fails: that is not
-/// counted, or a guest that tries again and again would use up its limit with nothing.
-pub(crate) struct MemoryCap {
-    pub(crate) bytes_max: u64,
-    pub(crate) bytes: u64,
-    pub(crate) elements: usize,
-    pub(crate) was_refused: bool,
-}
-
-impl MemoryCap {
-    pub(crate) fn of(bytes_max: u64) -> Self {
-        Self {
-            bytes_max,
-            bytes: 0,
-            elements: 0,
-            was_refused: false,
-        }
-    }
-
-    /// Counts memories that came with a snapshot, instead of those that were asked for.
-    pub(crate) fn hold(&mut self, bytes: u64) {
-        self.bytes = bytes;
-        self.was_refused = false;
-    }
-}
-
-impl wasmtime::ResourceLimiter for MemoryCap {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let bytes = self.bytes.saturating_add((desired - current) as u64);
-        if bytes > self.bytes_max {
-            self.was_refused = true;
-            return Ok(false);
-        }
-        self.bytes = bytes;
-        Ok(true)
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let elements = self.elements.saturating_add(desired - current);
-        if elements > weir_model::limits::GUEST_TABLE_ELEMENTS {
-            self.was_refused = true;
-            return Ok(false);
-        }
-        self.elements = elements;
-        Ok(true)
-    }
 }
 
 /// Ends a call that runs too long, by running time.

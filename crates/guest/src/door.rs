@@ -10,11 +10,17 @@ mod event;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use weir_model::Exceeded;
+
+use crate::budget::MemoryBudget;
 
 pub use ending::{Cause, Failure, FailureKind, Frame, Source, Stop, Trace};
 pub use event::{Event, Peer};
+
+use crate::files::FileCall;
 
 /// Identifier of a context inside one VM. 0 is the VM itself.
 pub type ContextId = u32;
@@ -315,6 +321,13 @@ pub enum Call<'c> {
     Metric { id: u32 },
     /// A host function was called that [`World::allows`] withholds; the reply changes nothing.
     Withheld { function: &'c str },
+    /// A host function is called whose world [watches](World::watches); the reply changes nothing.
+    Touched { function: &'c str },
+    /// How many nanoseconds are between two times of a clock.
+    Resolution(Clock),
+    /// Ask for something of granted files. Replies are [`Reply::Outcome`]s: an `errno` of WASI, and
+    /// the bytes that are written into the guest's memory.
+    File(FileCall<'c>),
     /// Higress: keep credentials and time limit for the Redis behind a cluster.
     RedisInit(RedisInit<'c>),
     /// Higress: send one command to a Redis.
@@ -446,6 +459,26 @@ pub trait World: 'static {
     /// while the guest is made, and not again.
     fn allows(&self, _name: &str) -> bool {
         true
+    }
+
+    /// What the memories and tables of its guest are taken from, beside the guest's own limit.
+    /// Asked while the guest is made, and not again.
+    fn memory_budget(&self) -> Option<Arc<MemoryBudget>> {
+        None
+    }
+
+    /// Learns that the guest has hit a limit that does not end it: memory was not granted.
+    fn exceeded(&mut self, _what: Exceeded) {}
+    /// Whether the world wants to be told each host function that is called, by
+    /// [`Call::Touched`]. Asked while the guest is made, and not again.
+    fn watches(&self) -> bool {
+        false
+    }
+
+    /// Whether the guest is granted any files; without them, functions about files answer as in
+    /// Envoy. The answer is always the same.
+    fn has_files(&self) -> bool {
+        false
     }
 
     /// Answers one call.

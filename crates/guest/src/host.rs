@@ -4,6 +4,7 @@
 //! write the reply back. Order of checks as in Envoy: range of numbers (2), guest memory (6), then
 //! the call. No function traps for bad arguments.
 
+mod files;
 pub(crate) mod higress;
 mod proxy;
 mod wasi;

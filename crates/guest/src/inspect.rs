@@ -5,6 +5,7 @@
 
 mod compose;
 mod facts;
+mod needs;
 mod origin;
 mod recognize;
 mod report;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use wasmparser::{Validator, WasmFeatures};
 
 use facts::Facts;
+pub use needs::Needs;
 pub use report::{
     Abi, BuiltWith, CallbackExport, CustomSection, DialectChoice, Export, Exports, Import,
     ImportGroup, Kind, Marker, Memory, Producer, Purpose, Report, Sizes, Standing, Table, Verdict,

@@ -9,6 +9,7 @@ pub mod abi;
 pub mod code;
 pub mod door;
 pub mod engine;
+pub mod files;
 pub mod inspect;
 pub mod pairs;
 pub mod prepare;
@@ -16,12 +17,14 @@ pub mod program;
 pub mod snapshot;
 pub mod vm;
 
+mod budget;
 mod cell;
 mod host;
 mod image;
 mod memory;
 mod trace;
 
+pub use budget::MemoryBudget;
 pub use door::{Answer, Call, Cause, Event, Failure, FailureKind, Reply, Status, Stop, World};
 pub use engine::{Engine, EngineError, EngineKind, Pace};
 pub use program::{LoadError, Program, ProgramOptions};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 use weir_model::limits;
 
-use crate::cell::MemoryCap;
+use crate::cell::Cap;
 use crate::door::{Cause, Failure, Stop};
 
 /// The guest's stack, the innermost frame first.
@@ -144,28 +144,28 @@ fn shortened(file: &str) -> &str {
 }
 
 /// What an error of the engine means, for a call with this limit.
-pub(crate) fn failure_of(error: &wasmtime::Error, limit: Duration, cap: &MemoryCap) -> Failure {
+pub(crate) fn failure_of(error: &wasmtime::Error, limit: Duration, cap: &Cap) -> Failure {
     Failure {
         cause: cause_of(error, limit, cap),
         trace: Trace::of(error),
     }
 }
 
-fn cause_of(error: &wasmtime::Error, limit: Duration, cap: &MemoryCap) -> Cause {
+fn cause_of(error: &wasmtime::Error, limit: Duration, cap: &Cap) -> Cause {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return Cause::Stopped(stop.clone());
     }
     if let Some(AllocatorFailed(reason)) = error.downcast_ref() {
         return Cause::Allocator(reason.clone());
     }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Cause::Deadline(limit),
-        Some(Trap::StackOverflow) => Cause::Stack(limits::GUEST_STACK_BYTES),
-        Some(_) if cap.was_refused => Cause::Memory {
+    match (error.downcast_ref::<Trap>(), cap.refused()) {
+        (Some(Trap::Interrupt), _) => Cause::Deadline(limit),
+        (Some(Trap::StackOverflow), _) => Cause::Stack(limits::GUEST_STACK_BYTES),
+        (Some(_), Some(limit)) => Cause::Memory {
             reason: text_of(error),
-            bytes_max: cap.bytes_max,
+            limit,
         },
-        _ => Cause::Trap(text_of(error)),
+        (_, _) => Cause::Trap(text_of(error)),
     }
 }
 

@@ -12,9 +12,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use wasmtime::{Extern, Func, Instance, Linker, Memory, ModuleExport, Store, UpdateDeadline, Val};
-use weir_model::{Dialect, GuestLimits};
+use weir_model::{Dialect, Exceeded, GuestLimits, Limit};
 
-use crate::cell::{Cell, Deadline, MemoryCap, Phase};
+use crate::cell::{Cap, Cell, Deadline, Phase};
 use crate::door::{Cause, Event, Failure, World};
 use crate::engine::{Engine, EngineKind, ticks};
 use crate::memory::Birth;
@@ -59,6 +59,9 @@ pub enum StartError {
     /// Linking or instantiation failed.
     #[error("the module cannot be instantiated: {0}")]
     Instantiate(String),
+    /// The module is larger than its limits from the start.
+    #[error("the module needs more than it may use: {0}")]
+    TooLarge(Exceeded),
     /// `_initialize`, `main` or `_start` failed.
     #[error("{export} failed: {failure}")]
     Start {
@@ -133,11 +136,12 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<(Vm<W>, Instance), StartError> {
+        count_parts(program, limits)?;
         let mut store = self.store(program, world, limits)?;
         let link = self.link(program, &mut store)?;
         let mut birth = Birth::of(snapshot.memories().iter().cloned());
         let instance = birth.give(|| link.instance.instantiate(&mut store));
-        let instance = instance.map_err(refused)?;
+        let instance = instance.map_err(|error| refused_in(&store, error))?;
         let memory = bind(&instance, program, &mut store)?;
         let callbacks = link.callbacks.bind(&instance, &mut store);
         let state = State::of(program, &instance, &mut store, (snapshot, birth));
@@ -158,6 +162,7 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<Store<Cell<W>>, StartError> {
+        let budget = world.memory_budget();
         let cell = Cell {
             world,
             memory: None,
@@ -165,7 +170,7 @@ impl<W: World> Host<W> {
             phase: Phase::Starting,
             broken: None,
             allocator_is_free: program.dialect == Dialect::Higress,
-            cap: MemoryCap::of(limits.memory_bytes),
+            cap: Cap::of(limits, budget),
             deadline: Deadline::of(limits.start),
         };
         let mut store = Store::new(self.engine_of(program.engine)?, cell);
@@ -218,7 +223,7 @@ impl<W: World> Vm<W> {
         }
         self.store.data_mut().world.enter(event);
         let cell = self.store.data_mut();
-        cell.cap.was_refused = false;
+        cell.cap.begin();
         let first = cell.deadline.begin(limit);
         self.store.set_epoch_deadline(first);
         let outcome = self.callbacks.call(&mut self.store, event);
@@ -227,7 +232,11 @@ impl<W: World> Vm<W> {
             None => outcome,
         };
         let outcome = outcome.map_err(|error| self.failure(&error, limit));
-        self.store.data_mut().world.leave(event, &outcome);
+        let cell = self.store.data_mut();
+        if let Some(exceeded) = cell.cap.refused() {
+            cell.world.exceeded(exceeded);
+        }
+        cell.world.leave(event, &outcome);
         outcome
     }
 
@@ -323,4 +332,23 @@ fn zeros<W: World>(function: &Func, store: &Store<Cell<W>>) -> (Vec<Val>, Vec<Va
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn refused(error: wasmtime::Error) -> StartError {
     StartError::Instantiate(text_of(&error))
+}
+
+/// The same, if it was no limit that refused it.
+fn refused_in<W: World>(store: &Store<Cell<W>>, error: wasmtime::Error) -> StartError {
+    let limit = store.data().cap.refused();
+    limit.map_or_else(|| refused(error), StartError::TooLarge)
+}
+
+/// Refuses a module with too many memories or tables.
+fn count_parts(program: &Program, limits: &GuestLimits) -> Result<(), StartError> {
+    let needs = program.module.resources_required();
+    let too_large = |limit| Err(StartError::TooLarge(limits.exceeded(limit)));
+    if needs.num_memories > limits.memories {
+        return too_large(Limit::Memories);
+    }
+    if needs.num_tables > limits.tables {
+        return too_large(Limit::Tables);
+    }
+    Ok(())
 }

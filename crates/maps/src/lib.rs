@@ -11,5 +11,5 @@ pub mod space;
 pub mod table;
 
 pub use queue::{DequeueError, EnqueueError, QueueListener, RegisterError};
-pub use space::{Space, Spaces};
+pub use space::{Quota, Space, Spaces};
 pub use table::{SetError, Table, Versions};

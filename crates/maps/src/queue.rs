@@ -1,9 +1,10 @@
 //! Shared queues: first in, first out, known by a token to every VM of the process.
 //!
-//! Invariants: tokens start at 1 and are not given twice while a queue has them; a queue never
-//! holds more than its limit; a listener is called without any lock held.
+//! Invariants: tokens start at 1 and are not given twice while a queue has them; the queues of one
+//! VM id together never hold more than their limit; a listener is called without any lock held.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -34,8 +35,8 @@ pub enum EnqueueError {
     /// No queue has this token.
     #[error("no shared queue has the token {0}")]
     UnknownToken(u32),
-    /// The queue is full.
-    #[error("the shared queue {token} is full: {quota_bytes} bytes are allowed")]
+    /// It is full, or its neighbours of the same VM id are.
+    #[error("the shared queue {token} is full: its VM id may have {quota_bytes} bytes in queues")]
     Full {
         /// Of the queue.
         token: u32,
@@ -66,25 +67,31 @@ struct ByToken {
 
 struct Queue {
     quota_bytes: usize,
+    /// What all queues of its VM id hold.
+    held: Arc<AtomicUsize>,
     state: Mutex<State>,
 }
 
 struct State {
     items: VecDeque<Bytes>,
-    bytes: usize,
     listener: QueueListener,
 }
 
 impl Queues {
-    /// Makes a queue and its token.
-    pub(crate) fn create(&self, listener: QueueListener, quota_bytes: usize) -> u32 {
+    /// Makes a queue and its token. `held` is what all queues hold that share the quota.
+    pub(crate) fn create(
+        &self,
+        listener: QueueListener,
+        held: Arc<AtomicUsize>,
+        quota_bytes: usize,
+    ) -> u32 {
         let state = State {
             items: VecDeque::new(),
-            bytes: 0,
             listener,
         };
         let queue = Arc::new(Queue {
             quota_bytes,
+            held,
             state: Mutex::new(state),
         });
         let mut by_token = self
@@ -144,17 +151,19 @@ impl Queues {
 impl Queue {
     fn append(&self, token: u32, item: Bytes) -> Result<QueueListener, EnqueueError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = state
-            .bytes
-            .saturating_add(ITEM_BYTES)
-            .saturating_add(item.len());
-        if bytes > self.quota_bytes {
+        let take = |held: usize| {
+            let after = held.saturating_add(ITEM_BYTES).saturating_add(item.len());
+            (after <= self.quota_bytes).then_some(after)
+        };
+        let taken = self
+            .held
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        if taken.is_err() {
             return Err(EnqueueError::Full {
                 token,
                 quota_bytes: self.quota_bytes,
             });
         }
-        state.bytes = bytes;
         state.items.push_back(item);
         Ok(Arc::clone(&state.listener))
     }
@@ -162,7 +171,8 @@ impl Queue {
     fn take(&self) -> Option<Bytes> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let item = state.items.pop_front()?;
-        state.bytes -= ITEM_BYTES + item.len();
+        self.held
+            .fetch_sub(ITEM_BYTES + item.len(), Ordering::Relaxed);
         Some(item)
     }
 }

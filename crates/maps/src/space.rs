@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use weir_model::limits;
+use weir_model::GuestLimits;
 
 use crate::queue::{DequeueError, EnqueueError, QueueListener, Queues, RegisterError};
 use crate::table::{SetError, Table, Versions};
@@ -24,11 +25,38 @@ struct Shared {
     by_vm_id: Mutex<HashMap<Arc<str>, Weak<Space>>>,
 }
 
+/// What a user of a space may let it hold. Users with different quotas may share a space: what is
+/// refused is the write of the one whose quota is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Bytes of shared data: keys, values and [`ENTRY_BYTES`](crate::table::ENTRY_BYTES) each.
+    pub data_bytes: usize,
+    /// Queues.
+    pub queues: usize,
+    /// Bytes of all queues together; that of the user that made a queue holds for who fills it.
+    pub queue_bytes: usize,
+}
+
+impl Quota {
+    /// What these limits say.
+    #[must_use]
+    pub fn of(limits: &GuestLimits) -> Self {
+        let length = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self {
+            data_bytes: length(limits.shared_data_bytes),
+            queues: limits.queues as usize,
+            queue_bytes: length(limits.queue_bytes),
+        }
+    }
+}
+
 /// The shared data and queues of one VM id (Proxy-Wasm reference, sections 6.4 and 6.5).
 pub struct Space {
     vm_id: Arc<str>,
     table: Table,
     queue_tokens: Mutex<HashMap<Box<[u8]>, u32>>,
+    /// Bytes that all its queues hold.
+    queued: Arc<AtomicUsize>,
     shared: Arc<Shared>,
 }
 
@@ -53,8 +81,9 @@ impl Spaces {
         let vm_id: Arc<str> = vm_id.into();
         let space = Arc::new(Space {
             vm_id: Arc::clone(&vm_id),
-            table: Table::new(limits::SHARED_DATA_BYTES_MAX),
+            table: Table::new(),
             queue_tokens: Mutex::default(),
+            queued: Arc::default(),
             shared: Arc::clone(&self.0),
         });
         by_vm_id.insert(vm_id, Arc::downgrade(&space));
@@ -92,16 +121,22 @@ impl Space {
     ///
     /// # Errors
     /// [`SetError`]; the entry is then as it was.
-    pub fn set(&self, key: &[u8], value: Bytes, cas: u32) -> Result<u32, SetError> {
-        self.table.set(key, value, cas, &self.shared.versions)
+    pub fn set(&self, key: &[u8], value: Bytes, cas: u32, quota: Quota) -> Result<u32, SetError> {
+        let terms = (cas, quota.data_bytes);
+        self.table.set(key, value, terms, &self.shared.versions)
     }
 
     /// Makes a queue of this VM id, or takes over its notifications: its content is kept, and only
     /// the last registrant is notified. Returns its token, from 1.
     ///
     /// # Errors
-    /// [`RegisterError::TooManyQueues`] beyond [`limits::SHARED_QUEUES_MAX`].
-    pub fn register(&self, name: &[u8], listener: QueueListener) -> Result<u32, RegisterError> {
+    /// [`RegisterError::TooManyQueues`] beyond [`Quota::queues`].
+    pub fn register(
+        &self,
+        name: &[u8],
+        listener: QueueListener,
+        quota: Quota,
+    ) -> Result<u32, RegisterError> {
         let mut tokens = self
             .queue_tokens
             .lock()
@@ -111,16 +146,37 @@ impl Space {
             self.shared.queues.take_over(token, listener);
             return Ok(token);
         }
-        let queues_max = limits::SHARED_QUEUES_MAX;
+        let queues_max = quota.queues;
         if tokens.len() >= queues_max {
             return Err(RegisterError::TooManyQueues { queues_max });
         }
-        let token = self
-            .shared
-            .queues
-            .create(listener, limits::SHARED_QUEUE_BYTES_MAX);
+        let token =
+            self.shared
+                .queues
+                .create(listener, Arc::clone(&self.queued), quota.queue_bytes);
         tokens.insert(name.into(), token);
         Ok(token)
+    }
+
+    /// The VM id of a queue; `None`: no queue has this token.
+    #[must_use]
+    pub fn owner(&self, token: u32) -> Option<Arc<str>> {
+        if self.has(token) {
+            return Some(Arc::clone(&self.vm_id));
+        }
+        let spaces: Vec<Arc<Self>> = {
+            let by_vm_id = self.shared.by_vm_id.lock();
+            let by_vm_id = by_vm_id.unwrap_or_else(PoisonError::into_inner);
+            by_vm_id.values().filter_map(Weak::upgrade).collect()
+        };
+        let owner = spaces.iter().find(|space| space.has(token));
+        owner.map(|space| Arc::clone(&space.vm_id))
+    }
+
+    fn has(&self, token: u32) -> bool {
+        let tokens = self.queue_tokens.lock();
+        let tokens = tokens.unwrap_or_else(PoisonError::into_inner);
+        tokens.values().any(|known| *known == token)
     }
 
     /// The token of a queue of another VM id, or of this one if `vm_id` is empty.

@@ -53,7 +53,6 @@ pub struct Table {
     hasher: RandomState,
     shards: Box<[Shard]>,
     bytes: AtomicUsize,
-    quota_bytes: usize,
 }
 
 /// Padded to two cache lines, so that readers of neighbouring shards do not disturb each other.
@@ -70,14 +69,13 @@ struct Entry {
 }
 
 impl Table {
-    /// An empty table that holds at most `quota_bytes` of keys, values and [`ENTRY_BYTES`] each.
+    /// An empty table.
     #[must_use]
-    pub fn new(quota_bytes: usize) -> Self {
+    pub fn new() -> Self {
         Self {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             bytes: AtomicUsize::new(0),
-            quota_bytes,
         }
     }
 
@@ -97,6 +95,9 @@ impl Table {
     /// Stores a value under Proxy-Wasm's rules: `cas` 0 stores unconditionally, another one stores
     /// if the entry has that cas or is absent. Returns the new cas.
     ///
+    /// A write that lets the table grow beyond `quota_bytes` of keys, values and [`ENTRY_BYTES`]
+    /// each is refused: each writer has a quota of its own for what all have written.
+    ///
     /// `value` is kept as given: it should own its memory, not be a slice of something larger.
     ///
     /// # Errors
@@ -105,7 +106,7 @@ impl Table {
         &self,
         key: &[u8],
         value: Bytes,
-        cas: u32,
+        (cas, quota_bytes): (u32, usize),
         versions: &Versions,
     ) -> Result<u32, SetError> {
         let hash = self.hasher.hash_one(key);
@@ -118,17 +119,13 @@ impl Table {
             if cas != 0 && cas != cas_of(entry.version) {
                 return Err(SetError::CasMismatch);
             }
-            self.account(entry.value.len(), value.len())?;
+            self.account((entry.value.len(), value.len()), quota_bytes)?;
             entry.value = value;
             entry.version = versions.next();
             return Ok(cas_of(entry.version));
         }
-        self.account(
-            0,
-            key.len()
-                .saturating_add(value.len())
-                .saturating_add(ENTRY_BYTES),
-        )?;
+        let needed = key.len().saturating_add(value.len());
+        self.account((0, needed.saturating_add(ENTRY_BYTES)), quota_bytes)?;
         let version = versions.next();
         shard.insert_unique(
             hash,
@@ -163,20 +160,24 @@ impl Table {
         &self.shards[bits]
     }
 
-    fn account(&self, freed: usize, needed: usize) -> Result<(), SetError> {
+    fn account(&self, (freed, needed): (usize, usize), quota_bytes: usize) -> Result<(), SetError> {
         let swap = |used: usize| {
             let after = used.saturating_sub(freed).saturating_add(needed);
-            (after <= self.quota_bytes || after <= used).then_some(after)
+            (after <= quota_bytes || after <= used).then_some(after)
         };
         match self
             .bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, swap)
         {
             Ok(_) => Ok(()),
-            Err(_) => Err(SetError::Full {
-                quota_bytes: self.quota_bytes,
-            }),
+            Err(_) => Err(SetError::Full { quota_bytes }),
         }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -191,33 +192,39 @@ mod tests {
 
     use super::*;
 
-    fn table(quota_bytes: usize) -> (Table, Versions) {
-        (Table::new(quota_bytes), Versions::default())
+    const QUOTA: usize = 1 << 20;
+
+    fn table() -> (Table, Versions) {
+        (Table::new(), Versions::default())
     }
 
     #[test]
     fn absent_is_none_and_a_set_is_read_back_with_its_cas() {
-        let (table, versions) = table(1 << 20);
+        let (table, versions) = table();
         assert_eq!(table.get(b"k"), None);
-        let cas = table.set(b"k", "v".into(), 0, &versions).unwrap();
+        let cas = table.set(b"k", "v".into(), (0, QUOTA), &versions).unwrap();
         assert_ne!(cas, 0);
         assert_eq!(table.get(b"k"), Some(("v".into(), cas)));
     }
 
     #[test]
     fn cas_rules_are_those_of_proxy_wasm() {
-        let (table, versions) = table(1 << 20);
+        let (table, versions) = table();
         let first = table
-            .set(b"k", "1".into(), 77, &versions)
+            .set(b"k", "1".into(), (77, QUOTA), &versions)
             .expect("cas on an absent key");
-        let second = table.set(b"k", "2".into(), first, &versions).unwrap();
+        let second = table
+            .set(b"k", "2".into(), (first, QUOTA), &versions)
+            .unwrap();
         assert!(second > first);
         assert_eq!(
-            table.set(b"k", "3".into(), first, &versions),
+            table.set(b"k", "3".into(), (first, QUOTA), &versions),
             Err(SetError::CasMismatch)
         );
         assert_eq!(table.get(b"k"), Some(("2".into(), second)));
-        let third = table.set(b"k", Bytes::new(), 0, &versions).unwrap();
+        let third = table
+            .set(b"k", Bytes::new(), (0, QUOTA), &versions)
+            .unwrap();
         assert_eq!(table.get(b"k"), Some((Bytes::new(), third)));
     }
 
@@ -230,18 +237,31 @@ mod tests {
 
     #[test]
     fn the_quota_refuses_growth_and_admits_what_shrinks() {
-        let (table, versions) = table(2 * ENTRY_BYTES + 10);
-        table.set(b"a", "1234".into(), 0, &versions).unwrap();
-        table.set(b"b", "1234".into(), 0, &versions).unwrap();
-        let full = Err(SetError::Full {
-            quota_bytes: 2 * ENTRY_BYTES + 10,
-        });
-        assert_eq!(table.set(b"c", Bytes::new(), 0, &versions), full);
-        assert_eq!(table.set(b"a", "12345".into(), 0, &versions), full);
+        let quota_bytes = 2 * ENTRY_BYTES + 10;
+        let (table, versions) = table();
+        table
+            .set(b"a", "1234".into(), (0, quota_bytes), &versions)
+            .unwrap();
+        table
+            .set(b"b", "1234".into(), (0, quota_bytes), &versions)
+            .unwrap();
+        let full = Err(SetError::Full { quota_bytes });
+        assert_eq!(
+            table.set(b"c", Bytes::new(), (0, quota_bytes), &versions),
+            full
+        );
+        assert_eq!(
+            table.set(b"a", "12345".into(), (0, quota_bytes), &versions),
+            full
+        );
         assert_eq!(table.get(b"a").map(|(value, _)| value), Some("1234".into()));
-        table.set(b"b", "123".into(), 0, &versions).unwrap();
-        table.set(b"a", "12345".into(), 0, &versions).unwrap();
-        assert_eq!(table.used_bytes(), 2 * ENTRY_BYTES + 10);
+        table
+            .set(b"b", "123".into(), (0, quota_bytes), &versions)
+            .unwrap();
+        table
+            .set(b"a", "12345".into(), (0, quota_bytes), &versions)
+            .unwrap();
+        assert_eq!(table.used_bytes(), quota_bytes);
         assert_eq!(table.entries(), 2);
     }
 
@@ -249,7 +269,7 @@ mod tests {
     fn concurrent_cas_increments_lose_nothing() {
         const THREADS: u64 = 8;
         const INCREMENTS: u64 = 2000;
-        let (table, versions) = table(1 << 20);
+        let (table, versions) = table();
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| (0..INCREMENTS).for_each(|_| increment(&table, &versions)));
@@ -268,7 +288,7 @@ mod tests {
             };
             let count: u64 = std::str::from_utf8(&value).unwrap().parse().unwrap();
             let next = Bytes::from((count + 1).to_string());
-            match table.set(b"counter", next, cas, versions) {
+            match table.set(b"counter", next, (cas, QUOTA), versions) {
                 Ok(_) => return,
                 Err(SetError::CasMismatch) => {}
                 Err(error @ SetError::Full { .. }) => panic!("{error}"),
@@ -278,7 +298,7 @@ mod tests {
 
     fn create_once(table: &Table, versions: &Versions) {
         // A cas that no entry has: stores if the key is absent, is refused if it is there.
-        match table.set(b"counter", "0".into(), u32::MAX, versions) {
+        match table.set(b"counter", "0".into(), (u32::MAX, QUOTA), versions) {
             Ok(_) | Err(SetError::CasMismatch) => {}
             Err(error @ SetError::Full { .. }) => panic!("{error}"),
         }
@@ -286,7 +306,7 @@ mod tests {
 
     #[test]
     fn random_operations_agree_with_a_plain_map() {
-        let (table, versions) = table(usize::MAX);
+        let (table, versions) = table();
         let mut model: HashMap<Vec<u8>, (Bytes, u32)> = HashMap::new();
         let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
         for step in 0..50_000_u32 {
@@ -303,7 +323,7 @@ mod tests {
                 }
             };
             let value = Bytes::from(step.to_string());
-            let stored = table.set(&key, value.clone(), cas, &versions);
+            let stored = table.set(&key, value.clone(), (cas, QUOTA), &versions);
             if known.is_some_and(|(_, known)| cas != 0 && cas != known) {
                 assert_eq!(stored, Err(SetError::CasMismatch));
             } else {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use crate::{EngineChoice, FailureRules, GuestLimits, Name, Recycling};
+use crate::{EngineChoice, FailureRules, Grants, GuestLimits, Name, Recycling, Sees};
 
 /// A WebAssembly module and where its bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub struct Filter {
     pub capabilities: Option<Vec<String>>,
     /// What runs its code.
     pub engine: EngineChoice,
+    /// What it may reach with them.
+    pub grants: Grants,
+    /// What it sees of exchanges; `None`: everything.
+    pub sees: Option<Sees>,
     /// What shares a VM.
     pub isolation: Isolation,
     /// What it may use.

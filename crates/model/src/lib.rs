@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod code;
 pub mod failure;
 pub mod filter;
+pub mod grants;
 pub mod limits;
 pub mod metadata;
 pub mod route;
@@ -21,7 +22,10 @@ pub use filter::{
     Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure, Strictness,
     Variable,
 };
-pub use limits::GuestLimits;
+pub use grants::{
+    FileAccess, FileGrant, GrantMode, Grants, HiddenBodies, Pattern, Randomness, Sees, Showing,
+};
+pub use limits::{Exceeded, GuestLimits, Limit};
 pub use metadata::{Json, Metadata};
 pub use route::{
     Action, Forward, HeaderMatch, HeaderTest, HostPattern, PathMatch, Respond, Retries, Route,

@@ -1,33 +1,12 @@
 //! Every limit and every default, each with its unit and its reason.
 
+pub mod guest;
+
 use std::time::Duration;
 
-/// What one filter may use. Set per filter by `limits:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestLimits {
-    /// Bytes of linear memory of one VM, all its memories together.
-    pub memory_bytes: u64,
-    /// Running time of one guest call.
-    pub call: Duration,
-    /// Wall time that all calls for one request may take together.
-    pub request: Duration,
-    /// Longest start: instantiation to the end of `proxy_on_configure`, as running time.
-    pub start: Duration,
-    /// VMs of one worker that serve a request each (isolation `request`).
-    pub instances: u32,
-}
-
-impl Default for GuestLimits {
-    fn default() -> Self {
-        Self {
-            memory_bytes: GUEST_MEMORY_BYTES,
-            call: GUEST_CALL_TIME,
-            request: GUEST_REQUEST_TIME,
-            start: GUEST_START_TIME,
-            instances: GUEST_INSTANCES,
-        }
-    }
-}
+pub use guest::{
+    Exceeded, GUEST_CALL_TIME, GUEST_MEMORY_BYTES, GUEST_TIME_MAX, GuestLimits, Limit,
+};
 
 /// Bytes of a module file.
 pub const MODULE_BYTES_MAX: u64 = 256 << 20;
@@ -46,27 +25,12 @@ pub const CODE_CACHE_BYTES_MAX: u64 = 1 << 40;
 pub const CODE_CACHE_FILES_MAX: usize = 4096;
 /// Bytes of one file of compiled code: the largest module, made ten times as long.
 pub const CODE_FILE_BYTES_MAX: u64 = 10 * MODULE_BYTES_MAX;
-/// Linear memory of one VM. Real plugins of 5 to 7 MB grow to 128 MiB while they configure
-/// themselves, so the default leaves room for that and no more than twice that.
-pub const GUEST_MEMORY_BYTES: u64 = 256 << 20;
-/// The most that may be configured: what a 32-bit guest can address.
-pub const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
-/// Running time of one call: three orders above a typical call, far below what a person notices.
-pub const GUEST_CALL_TIME: Duration = Duration::from_millis(100);
-/// Wall time of all guest calls of one request.
-pub const GUEST_REQUEST_TIME: Duration = Duration::from_secs(1);
-/// Running time of a start: Go plugins with large tables take seconds.
-pub const GUEST_START_TIME: Duration = Duration::from_secs(30);
-/// The longest time limit that may be configured for a guest.
-pub const GUEST_TIME_MAX: Duration = Duration::from_mins(5);
 /// Stack of a guest. Deep recursion traps the guest, never the host.
 pub const GUEST_STACK_BYTES: usize = 1 << 20;
 /// Calls on a guest's stack that a failure names: enough to see who called whom.
 pub const TRACE_FRAMES_MAX: usize = 20;
 /// Characters of a name or path in them: generic functions have names without end.
 pub const TRACE_NAME_CHARS_MAX: usize = 256;
-/// Copies of one VM that live at once, on one worker.
-pub const GUEST_INSTANCES: u32 = 1024;
 /// Copies of one VM that wait for their next stream, on one worker: what a burst leaves behind.
 pub const IDLE_COPIES_MAX: usize = 256;
 /// Distinct failures of one filter that are logged in full and counted by themselves; a plugin that
@@ -83,8 +47,6 @@ pub const RESTART_DELAY: Duration = Duration::from_secs(1);
 pub const QUARANTINE_PATTERNS_MAX: usize = 256;
 /// Stack of a worker thread: a guest's stack, and room for the host's calls on top of it.
 pub const WORKER_STACK_BYTES: usize = 8 << 20;
-/// Elements of one table, all tables of one VM.
-pub const GUEST_TABLE_ELEMENTS: usize = 1_000_000;
 
 /// Bytes of a module's data segments that become its start image, in pages: as much as one VM may
 /// have by default. What is beyond stays in the module and is copied at every start.
@@ -105,8 +67,22 @@ pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 pub const WRITE_PARTS_MAX: u32 = 1024;
 /// Bytes of one log line of a guest; the rest is cut.
 pub const GUEST_LOG_BYTES_MAX: usize = 16 << 10;
-/// Callouts in flight of one root context; a further one fails at once.
-pub const CALLOUTS_MAX: usize = 1024;
+/// Files and folders that one VM may have open: plugins read tables, they keep no archives.
+pub const GUEST_FILES_OPEN_MAX: usize = 64;
+/// Bytes that one file may grow to by a guest's writes.
+pub const GUEST_FILE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of one read or write of a guest; longer ones are cut, which callers expect of files. The
+/// worker waits for the disk meanwhile.
+pub const GUEST_FILE_STEP_BYTES_MAX: usize = 1 << 20;
+/// Entries of a folder that a guest may list; the rest is left out.
+pub const GUEST_FOLDER_ENTRIES_MAX: usize = 4096;
+/// Folders that one filter may be granted.
+pub const GUEST_FOLDERS_MAX: usize = 16;
+/// Different things that are remembered of what one filter touched or was refused: names of headers,
+/// properties, clusters. Guests choose such names.
+pub const TOUCHED_ENTRIES_MAX: usize = 1024;
+/// Bytes of such a name; the rest is cut.
+pub const TOUCHED_NAME_BYTES_MAX: usize = 256;
 /// Body of a callout's response (as Envoy's async client).
 pub const CALLOUT_BODY_BYTES_MAX: usize = 32 << 20;
 /// Redis connections of one worker: clusters times databases times logins. Plugins name databases
@@ -124,8 +100,6 @@ pub const REDIS_LINE_BYTES_MAX: usize = 64 << 10;
 pub const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes that a filter may put into a response ahead of a slow client.
 pub const INJECTED_BYTES_MAX: usize = 16 << 20;
-/// gRPC calls and streams in flight of one root context; a further one fails at once.
-pub const GRPC_CALLS_MAX: usize = 1024;
 /// Bytes of one gRPC message, either way (as for a callout's body; Envoy has no limit).
 pub const GRPC_MESSAGE_BYTES_MAX: usize = 32 << 20;
 /// Bytes that a guest may have given to one gRPC stream and that its server has not taken yet.
@@ -150,14 +124,6 @@ pub const EXPRESSION_WORK_MAX: usize = 1 << 18;
 pub const EXPRESSIONS_MAX: usize = 4096;
 /// Metrics that the plugins of one process may define together.
 pub const GUEST_METRICS_MAX: usize = 10_000;
-/// Bytes of a metric's name: Istio and Higress write their tags into it.
-pub const GUEST_METRIC_NAME_BYTES_MAX: usize = 4 << 10;
-/// Bytes that the shared data of one VM id may hold, keys and values.
-pub const SHARED_DATA_BYTES_MAX: usize = 64 << 20;
-/// Bytes that one shared queue may hold.
-pub const SHARED_QUEUE_BYTES_MAX: usize = 16 << 20;
-/// Shared queues that one VM id may register: plugins use a handful.
-pub const SHARED_QUEUES_MAX: usize = 1024;
 /// Bytes of properties that filters may set on one stream.
 pub const STREAM_PROPERTIES_BYTES_MAX: usize = 1 << 20;
 

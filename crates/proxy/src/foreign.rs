@@ -18,6 +18,24 @@ pub use zlib::{compress, uncompress};
 use crate::property::PropertyError;
 use crate::protobuf::Malformed;
 
+/// The names of all foreign functions; the last four are there for Higress's plugins only.
+pub const NAMES: [&str; 14] = [
+    "compress",
+    "uncompress",
+    "verify_signature",
+    "sign",
+    "clear_route_cache",
+    "declare_property",
+    "set_envoy_filter_state",
+    "expr_create",
+    "expr_evaluate",
+    "expr_delete",
+    "get_log_level",
+    "set_global_max_requests_per_io_cycle",
+    "inject_encoded_data_to_filter_chain",
+    "inject_encoded_data_to_filter_chain_on_header",
+];
+
 /// Why a foreign function has no result. The numbers are those of the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForeignStatus {

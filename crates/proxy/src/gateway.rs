@@ -3,6 +3,8 @@
 //! [`Prepared::new`] does everything that can fail for reasons in the configuration: it reads and
 //! compiles modules. [`Prepared::start`] starts the workers, each with plugins of its own.
 
+mod rules;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -22,10 +24,13 @@ pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
 use crate::metrics::Metrics;
-use crate::plugin::{FilterStats, PluginError, PluginLog};
+use crate::plugin::{FilterStats, Meter, PluginError, PluginLog};
 use crate::property::{Node, SiteMetadata};
+use crate::touched::Touched;
 use crate::upstream::{Resolver, Upstreams};
 use crate::worker::{self, Plan, Running, StartError};
+use crate::world::Rules;
+use rules::rules;
 
 /// Notices of shared queues that may wait for a worker.
 const NOTICES_MAX: usize = 65_536;
@@ -48,6 +53,10 @@ pub struct Process {
     /// The gateway's own variables that filters ask for.
     pub(crate) environment: BTreeMap<String, Vec<u8>>,
     pub(crate) stats: BTreeMap<Name, Arc<FilterStats>>,
+    /// What each filter has used of its limits.
+    pub meters: BTreeMap<Name, Arc<Meter>>,
+    pub(crate) rules: BTreeMap<Name, Arc<Rules>>,
+    touched: BTreeMap<Name, Arc<Touched>>,
     origin: std::time::Instant,
 }
 
@@ -125,6 +134,28 @@ pub enum PrepareError {
     /// A plugin did not start.
     #[error(transparent)]
     Plugin(#[from] PluginError),
+    /// A folder that a filter is granted cannot be opened.
+    #[error("filter {filter}: {error}")]
+    Folder {
+        /// Name of the filter.
+        filter: Name,
+        /// Which, and why.
+        #[source]
+        error: weir_guest::files::FolderError,
+    },
+    /// The key of a filter's hashes is in a variable that the gateway does not have.
+    #[error(
+        "filter {filter}: sees.hash_key is from the variable {variable}, which is not set or empty"
+    )]
+    HashKey {
+        /// Name of the filter.
+        filter: Name,
+        /// Name of the variable.
+        variable: String,
+    },
+    /// The system gives no random bytes for the key of hashes.
+    #[error("cannot make a key for hashes: {0}")]
+    Randomness(String),
     /// No runtime for a trial.
     #[error("cannot make a runtime for a trial start: {0}")]
     Trial(std::io::Error),
@@ -146,6 +177,8 @@ impl Prepared {
         let engine = Engine::new()?;
         let library = Library::open(&engine, &site)?;
         let filters = site.filters.iter();
+        let environment = environment(&site);
+        let (rules, touched) = rules(&site, &environment)?;
         let process = Process {
             metrics: Metrics::new(),
             plugin_log: PluginLog::new(site.filters.keys()),
@@ -160,9 +193,18 @@ impl Prepared {
                 .map(|(n, f)| (n.clone(), Arc::new(f.clone())))
                 .collect(),
             stats: filters
+                .clone()
                 .map(|(name, filter)| (name.clone(), Arc::new(FilterStats::new(filter))))
                 .collect(),
-            environment: environment(&site),
+            meters: filters
+                .map(|(name, filter)| {
+                    let meter = Meter::new(name.clone(), &filter.limits);
+                    (name.clone(), Arc::new(meter))
+                })
+                .collect(),
+            environment,
+            rules,
+            touched,
             origin: std::time::Instant::now(),
             site,
         };
@@ -237,6 +279,12 @@ impl Process {
             .collect()
     }
 
+    /// What a filter touched or was refused; `None`: there is no such filter.
+    #[must_use]
+    pub fn touched(&self, filter: &str) -> Option<&Touched> {
+        self.touched.get(filter).map(|touched| &**touched)
+    }
+
     /// What each filter's module is: its ABI version and the imports that are stubs.
     #[must_use]
     pub fn program(&self, filter: &Name) -> Option<Arc<Program>> {
@@ -258,7 +306,12 @@ impl Process {
 /// Those of this process's variables that filters are to get; unset ones are left out, as Envoy does.
 fn environment(site: &Site) -> BTreeMap<String, Vec<u8>> {
     let values = site.filters.values().flat_map(|filter| &filter.environment);
-    let wanted = values.filter_map(|(_, value)| match value {
+    let keys = site
+        .filters
+        .values()
+        .filter_map(|filter| filter.sees.as_ref()?.hash_key.as_ref());
+    let wanted = values.map(|(_, value)| value).chain(keys);
+    let wanted = wanted.filter_map(|value| match value {
         Variable::OfGateway(name) => Some(name),
         Variable::Text(_) => None,
     });

@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod metrics;
 pub mod plugin;
 pub mod property;
+pub mod touched;
 pub mod worker;
 
 mod dispatch;

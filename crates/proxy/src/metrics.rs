@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use weir_model::limits;
@@ -51,6 +51,12 @@ pub enum DefineError {
         /// The limit.
         metrics_max: usize,
     },
+    /// The one who defines it has used up its share.
+    #[error("{metrics_max} metrics are defined by this plugin already, which is its limit")]
+    TooManyOfOne {
+        /// The limit.
+        metrics_max: usize,
+    },
     /// The name is too long.
     #[error("the metric's name has {bytes} bytes; at most {bytes_max} are allowed")]
     NameTooLong {
@@ -59,6 +65,17 @@ pub enum DefineError {
         /// The limit.
         bytes_max: usize,
     },
+}
+
+/// What one definer may define.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'d> {
+    /// Metrics that exist because it defined them first.
+    pub defined: &'d AtomicUsize,
+    /// The most of them.
+    pub metrics_max: usize,
+    /// The longest name.
+    pub name_bytes_max: usize,
 }
 
 /// The operation does not fit the kind of the metric: `BadArgument` to the guest.
@@ -99,10 +116,15 @@ impl Metrics {
     /// The metric of this kind and name, which is made if there is none.
     ///
     /// # Errors
-    /// [`DefineError`] beyond [`limits::GUEST_METRICS_MAX`] metrics or
-    /// [`limits::GUEST_METRIC_NAME_BYTES_MAX`] bytes of name.
-    pub fn define(&self, kind: MetricKind, name: &str) -> Result<MetricRef, DefineError> {
-        let bytes_max = limits::GUEST_METRIC_NAME_BYTES_MAX;
+    /// [`DefineError`] beyond [`limits::GUEST_METRICS_MAX`] metrics of all, or beyond the share of
+    /// the one who defines it.
+    pub fn define(
+        &self,
+        kind: MetricKind,
+        name: &str,
+        share: &Share<'_>,
+    ) -> Result<MetricRef, DefineError> {
+        let bytes_max = share.name_bytes_max;
         if name.len() > bytes_max {
             return Err(DefineError::NameTooLong {
                 bytes: name.len(),
@@ -118,6 +140,14 @@ impl Metrics {
         if by_name.len() >= metrics_max {
             return Err(DefineError::TooManyMetrics { metrics_max });
         }
+        // Written under the lock only.
+        let defined = share.defined.load(Ordering::Relaxed);
+        if defined >= share.metrics_max {
+            return Err(DefineError::TooManyOfOne {
+                metrics_max: share.metrics_max,
+            });
+        }
+        share.defined.store(defined + 1, Ordering::Relaxed);
         let metric = MetricRef::new(kind);
         by_name.insert(key, metric.clone());
         Ok(metric)
@@ -223,6 +253,22 @@ impl Padded {
 mod tests {
     use super::*;
 
+    impl Metrics {
+        /// As one with a share that is never used up.
+        pub(super) fn define_any(
+            &self,
+            kind: MetricKind,
+            name: &str,
+        ) -> Result<MetricRef, DefineError> {
+            let share = Share {
+                defined: &AtomicUsize::new(0),
+                metrics_max: usize::MAX,
+                name_bytes_max: usize::MAX,
+            };
+            self.define(kind, name, &share)
+        }
+    }
+
     #[test]
     fn kinds_have_the_numbers_of_the_abi() {
         assert_eq!(MetricKind::from_abi(2), Some(MetricKind::Histogram));
@@ -231,7 +277,7 @@ mod tests {
 
     #[test]
     fn counters_only_grow_and_record_adds() {
-        let counter = Metrics::new().define(MetricKind::Counter, "c").unwrap();
+        let counter = Metrics::new().define_any(MetricKind::Counter, "c").unwrap();
         assert_eq!(counter.increment(5), Ok(()));
         assert_eq!(counter.increment(0), Err(Unfit));
         assert_eq!(counter.increment(-1), Err(Unfit));
@@ -241,7 +287,7 @@ mod tests {
 
     #[test]
     fn gauges_go_both_ways_and_record_sets() {
-        let gauge = Metrics::new().define(MetricKind::Gauge, "g").unwrap();
+        let gauge = Metrics::new().define_any(MetricKind::Gauge, "g").unwrap();
         gauge.record(10);
         gauge.increment(-3).unwrap();
         assert_eq!(gauge.value(), Ok(7));
@@ -255,7 +301,9 @@ mod tests {
 
     #[test]
     fn histograms_only_record() {
-        let histogram = Metrics::new().define(MetricKind::Histogram, "h").unwrap();
+        let histogram = Metrics::new()
+            .define_any(MetricKind::Histogram, "h")
+            .unwrap();
         histogram.record(3);
         assert_eq!(histogram.increment(1), Err(Unfit));
         assert_eq!(histogram.value(), Err(Unfit));
@@ -267,17 +315,20 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let counter = metrics.define(MetricKind::Counter, "n").unwrap();
+                    let counter = metrics.define_any(MetricKind::Counter, "n").unwrap();
                     (0..1000).for_each(|_| counter.increment(1).unwrap());
                 });
             }
         });
         assert_eq!(
-            metrics.define(MetricKind::Counter, "n").unwrap().value(),
+            metrics
+                .define_any(MetricKind::Counter, "n")
+                .unwrap()
+                .value(),
             Ok(4000)
         );
         assert_eq!(
-            metrics.define(MetricKind::Gauge, "n").unwrap().value(),
+            metrics.define_any(MetricKind::Gauge, "n").unwrap().value(),
             Ok(0)
         );
     }
@@ -287,36 +338,52 @@ mod tests {
         let metrics = Metrics::new();
         for number in 0..limits::GUEST_METRICS_MAX {
             metrics
-                .define(MetricKind::Counter, &number.to_string())
+                .define_any(MetricKind::Counter, &number.to_string())
                 .unwrap();
         }
-        let refused = metrics.define(MetricKind::Counter, "one more").unwrap_err();
+        let refused = metrics
+            .define_any(MetricKind::Counter, "one more")
+            .unwrap_err();
         assert_eq!(
             refused,
             DefineError::TooManyMetrics {
                 metrics_max: limits::GUEST_METRICS_MAX
             }
         );
-        assert!(metrics.define(MetricKind::Counter, "0").is_ok());
-        let long = "x".repeat(limits::GUEST_METRIC_NAME_BYTES_MAX + 1);
-        let refused = metrics.define(MetricKind::Counter, &long);
-        assert!(matches!(refused, Err(DefineError::NameTooLong { .. })));
+        assert!(metrics.define_any(MetricKind::Counter, "0").is_ok());
+    }
+
+    #[test]
+    fn each_definer_has_a_share_and_known_metrics_cost_nothing() {
+        let metrics = Metrics::new();
+        let share = Share {
+            defined: &AtomicUsize::new(0),
+            metrics_max: 1,
+            name_bytes_max: 3,
+        };
+        metrics.define_any(MetricKind::Counter, "a").unwrap();
+        let define = |name| metrics.define(MetricKind::Counter, name, &share);
+        assert!(define("a").is_ok() && define("b").is_ok() && define("b").is_ok());
+        let full = DefineError::TooManyOfOne { metrics_max: 1 };
+        assert_eq!(define("c").unwrap_err(), full);
+        let refused = define("long").unwrap_err();
+        assert!(matches!(refused, DefineError::NameTooLong { bytes: 4, .. }));
     }
 
     #[test]
     fn the_plain_list_carries_the_prefix() {
         let metrics = Metrics::new();
         metrics
-            .define(MetricKind::Counter, "a.b")
+            .define_any(MetricKind::Counter, "a.b")
             .unwrap()
             .record(4);
         metrics
-            .define(MetricKind::Gauge, "g")
+            .define_any(MetricKind::Gauge, "g")
             .unwrap()
             .increment(-4)
             .unwrap();
         metrics
-            .define(MetricKind::Histogram, "h")
+            .define_any(MetricKind::Histogram, "h")
             .unwrap()
             .record(9);
         let mut out = String::new();

@@ -6,6 +6,7 @@
 mod breaker;
 mod copies;
 mod log;
+mod meter;
 mod quarantine;
 mod rebuild;
 mod reports;
@@ -24,6 +25,8 @@ use crate::gateway::{Process, Shared};
 use crate::world::LiveWorld;
 pub use breaker::BreakerState;
 pub use log::{PluginLevel, PluginLog};
+pub use meter::Meter;
+pub(crate) use meter::{LineVerdict, exceeded_by};
 pub(crate) use quarantine::Pattern;
 pub use reports::FailureReport;
 pub(crate) use slot::{Admission, Slot};
@@ -232,6 +235,9 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
                 && one.vm_id == other.vm_id
                 && one.vm_configuration == other.vm_configuration
                 && one.capabilities == other.capabilities
+                && one.limits == other.limits
+                && one.grants == other.grants
+                && one.sees == other.sees
         }
         (
             Isolation::Module

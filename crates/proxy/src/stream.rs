@@ -20,6 +20,7 @@ use crate::flow::Flow;
 use crate::foreign::{PropertyKind, Span};
 use crate::listen::Connection;
 use crate::message::{BodyBuffer, HeaderList, Message, Side};
+use crate::world::Usage;
 
 /// A stream as its holders pass it on.
 pub(crate) type StreamRef = Rc<RefCell<Stream>>;
@@ -74,6 +75,8 @@ pub(crate) struct Access {
     pub(crate) keeps_route: bool,
     /// It has answered the client itself.
     pub(crate) has_answered: bool,
+    /// What it has used for this request.
+    pub(crate) usage: Usage,
 }
 
 /// The bytes of a TCP connection that its filters have not passed on.

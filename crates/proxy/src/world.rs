@@ -8,12 +8,15 @@ mod attributes;
 mod callouts;
 mod copy;
 mod foreign_calls;
+mod grants;
 mod grpc;
+mod guard;
 mod higress;
 mod maps;
 mod redis;
 mod root;
 mod shared;
+mod sight;
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -31,11 +34,16 @@ use crate::plugin::{Pattern, PluginLevel, Slot};
 use crate::stream::{LocalAnswer, Order, StreamRef};
 pub(crate) use callouts::CalloutView;
 pub(crate) use copy::WorldPrint;
+use grants::Edit;
+pub(crate) use grants::Rules;
 pub(crate) use grpc::GrpcView;
+use guard::Guard;
+pub(crate) use guard::Usage;
 pub(crate) use maps::stage_index;
 pub(crate) use redis::RedisSettings;
 pub(crate) use root::Root;
 use shared::GuestMetrics;
+pub(crate) use sight::{Key, Sight};
 
 /// Everything that a VM's guests may see and do.
 pub(crate) struct LiveWorld {
@@ -63,6 +71,9 @@ pub(crate) struct LiveWorld {
     /// It has drawn random bytes.
     pub(crate) is_seeded: bool,
     space: Arc<weir_maps::Space>,
+    guard: Guard,
+    rules: Arc<Rules>,
+    files: weir_guest::files::Files,
 }
 
 /// A stream context.
@@ -85,8 +96,13 @@ struct Here {
 type Outcome = Result<Reply, Status>;
 
 impl LiveWorld {
-    pub(crate) fn new(shared: Rc<Shared>, slot: Weak<Slot>, vm_id: &str) -> Self {
-        let space = shared.process.spaces.space(vm_id);
+    /// The world of a VM of this slot, which lives.
+    pub(crate) fn new(shared: Rc<Shared>, slot: &Rc<Slot>) -> Self {
+        let filter = Arc::clone(slot.filter());
+        let space = shared.process.spaces.space(&filter.vm_id);
+        let guard = Guard::new(filter, Arc::clone(slot.meter()));
+        let rules = Arc::clone(slot.rules());
+        let slot = Rc::downgrade(slot);
         Self {
             shared,
             slot,
@@ -103,7 +119,10 @@ impl LiveWorld {
             grpc_tokens: [0; 2],
             metrics: Arc::default(),
             is_seeded: false,
+            files: weir_guest::files::Files::new(rules.folders.clone()),
+            rules,
             space,
+            guard,
         }
     }
 
@@ -209,25 +228,13 @@ impl LiveWorld {
     fn answer(&mut self, call: Call<'_>) -> Outcome {
         match call {
             Call::Header { map, name } => self.header(map, name),
-            Call::AddHeader { map, name, value } => self.edit_headers(map, |list, side| {
-                list.add(name, FieldValue::copied(value), side);
-            }),
-            Call::ReplaceHeader { map, name, value } => self.edit_headers(map, |list, side| {
-                list.replace(name, FieldValue::copied(value), side);
-            }),
-            Call::RemoveHeader { map, name } => {
-                self.edit_headers(map, |list, side| list.remove(name, side))
+            Call::AddHeader { map, name, value } => self.edit_header(map, name, Edit::Add(value)),
+            Call::ReplaceHeader { map, name, value } => {
+                self.edit_header(map, name, Edit::Replace(value))
             }
+            Call::RemoveHeader { map, name } => self.edit_header(map, name, Edit::Remove),
             Call::Headers { map } => Ok(self.headers(map)),
-            Call::SetHeaders { map, pairs } => {
-                let pairs = pairs::decode(pairs);
-                self.edit_headers(map, |list, side| {
-                    list.clear();
-                    for (name, value) in pairs {
-                        list.add(name, FieldValue::copied(value), side);
-                    }
-                })
-            }
+            Call::SetHeaders { map, pairs } => self.replace_headers(map, &pairs::decode(pairs)),
             Call::HeadersSize { map } => self.headers_size(map),
             Call::Buffer { kind, start, max } => self.buffer(kind, start, max),
             Call::BufferLength { kind } => self.buffer_length(kind),
@@ -250,11 +257,13 @@ impl LiveWorld {
                 Ok(Reply::Done)
             }
             Call::LogLevel => Ok(Reply::Number(self.log_level() as u64)),
-            Call::Now(clock) => Ok(Reply::Number(self.shared.now(clock))),
+            Call::Now(clock) => Ok(Reply::Number(self.now(clock))),
+            Call::Resolution(_) => Ok(Reply::Number(self.resolution())),
             Call::Random { length } => {
                 self.is_seeded = true;
-                random(length)
+                self.random(length)
             }
+            Call::File(call) => Ok(self.file(&call)),
             Call::Environment => Ok(self.environment()),
             Call::SetTick { period_ms } => self.set_tick(period_ms),
             Call::SetEffectiveContext { context } => self.set_effective(context),
@@ -276,8 +285,12 @@ impl LiveWorld {
             }
             Call::Foreign { name, arguments } => self.foreign(name, arguments),
             Call::Withheld { function } => {
-                self.report_withheld(function);
+                self.note_function(function);
                 Err(Status::InternalFailure)
+            }
+            Call::Touched { function } => {
+                self.note_function(function);
+                Ok(Reply::Done)
             }
             _ => self.answer_outward(call),
         }
@@ -309,7 +322,8 @@ impl LiveWorld {
             Call::Enqueue { token, item } => self.enqueue(token, item),
             Call::Dequeue { token } => self.dequeue(token),
             Call::DefineMetric { kind, name } => {
-                Arc::make_mut(&mut self.metrics).define(&self.shared.process.metrics, kind, name)
+                let all = &self.shared.process.metrics;
+                Arc::make_mut(&mut self.metrics).define(all, (kind, name), &self.guard)
             }
             Call::IncrementMetric { id, offset } => self.metrics.increment(id, offset),
             Call::RecordMetric { id, value } => self.metrics.record(id, value),
@@ -334,6 +348,9 @@ impl LiveWorld {
             return;
         }
         let kept = &message[..message.len().min(limits::GUEST_LOG_BYTES_MAX)];
+        if !self.admits_line(kept.len()) {
+            return;
+        }
         let text = one_line(kept);
         let name = self.filter_name();
         let plugin = &*name;
@@ -347,16 +364,6 @@ impl LiveWorld {
                 tracing::error!(target: "wasm", plugin, critical = true, "{text}");
             }
         }
-    }
-
-    fn report_withheld(&self, function: &str) {
-        let name = self.filter_name();
-        let filter = &*name;
-        tracing::error!(
-            filter,
-            function,
-            "the plugin called a host function that its capabilities do not list"
-        );
     }
 
     fn environment(&self) -> Reply {
@@ -427,6 +434,9 @@ impl LiveWorld {
         };
         let mut headers = HeaderList::default();
         for (name, value) in pairs::decode(response.headers) {
+            if !self.may_answer_with(name) {
+                continue;
+            }
             headers.add(name, FieldValue::copied(value), Side::Response);
         }
         let details = String::from_utf8_lossy(response.details).replace(is_space, "_");
@@ -468,7 +478,9 @@ impl LiveWorld {
 
 impl World for LiveWorld {
     fn enter(&mut self, event: &Event) {
+        self.note_event(event);
         self.own = self.locate(event.context()).unwrap_or_default();
+        self.guard.enter(&self.own);
         self.here = self.own.clone();
         self.shows_configuration = matches!(
             event,
@@ -476,19 +488,35 @@ impl World for LiveWorld {
         );
     }
 
-    fn leave(&mut self, _event: &Event, _outcome: &Result<i32, Failure>) {
+    fn leave(&mut self, _event: &Event, outcome: &Result<i32, Failure>) {
+        self.guard.leave(&self.own, outcome);
         self.shows_configuration = false;
         self.own = Here::default();
         self.here = Here::default();
     }
 
     fn allows(&self, name: &str) -> bool {
-        let slot = self.slot.upgrade();
-        let list = slot.as_ref().and_then(|s| s.filter().capabilities.as_ref());
-        list.is_none_or(|list| list.iter().any(|allowed| allowed == name))
+        self.rules.allows(name)
+    }
+
+    fn watches(&self) -> bool {
+        self.rules.watches()
+    }
+
+    fn has_files(&self) -> bool {
+        !self.rules.folders.is_empty()
+    }
+
+    fn memory_budget(&self) -> Option<Arc<weir_guest::MemoryBudget>> {
+        Some(self.guard.memory())
+    }
+
+    fn exceeded(&mut self, what: weir_model::Exceeded) {
+        self.guard.refused_memory(what);
     }
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
+        self.guard.call()?;
         Ok(self.answer(call).unwrap_or_else(Reply::Refused).into())
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use weir_guest::door::{Call, GrpcCall, HttpCall, LocalResponse, RedisInit};
+use weir_guest::files::FileCall;
 
 /// Bytes between quotes, escaped as in a Rust byte string.
 pub struct Quoted<'b>(pub &'b [u8]);
@@ -58,6 +59,8 @@ pub fn text(call: &Call<'_>) -> String {
         Call::Enqueue { token, item } => format!("Enqueue {token} {}", q(item)),
         Call::DefineMetric { kind, name } => format!("DefineMetric {kind:?} {}", q(name)),
         Call::Withheld { function } => format!("Withheld {function}"),
+        Call::Touched { function } => format!("Touched {function}"),
+        Call::File(call) => file(&call),
         Call::RedisInit(init) => redis_init(&init),
         Call::RedisCall { service, query } => format!("RedisCall {} {}", q(service), q(query)),
         Call::Inject { bytes, end } => format!("Inject {} {end}", q(bytes)),
@@ -70,6 +73,30 @@ pub fn text(call: &Call<'_>) -> String {
 /// The calls whose arguments are numbers and words only: their `Debug` form is short already.
 fn without_bytes(call: &Call<'_>) -> String {
     format!("{call:?}")
+}
+
+/// Paths and bytes as texts, the rest in its `Debug` form.
+fn file(call: &FileCall<'_>) -> String {
+    match call {
+        FileCall::Open {
+            folder,
+            path,
+            opening,
+        } => format!("File Open {folder} {} {opening:?}", Quoted(path)),
+        FileCall::StatusOf {
+            folder,
+            path,
+            follows,
+        } => format!("File StatusOf {folder} {} {follows}", Quoted(path)),
+        FileCall::Write { fd, bytes, at } => format!("File Write {fd} {} {at:?}", Quoted(bytes)),
+        FileCall::Folder { .. }
+        | FileCall::Facts { .. }
+        | FileCall::Status { .. }
+        | FileCall::Read { .. }
+        | FileCall::Seek { .. }
+        | FileCall::List { .. }
+        | FileCall::Close { .. } => format!("File {call:?}"),
+    }
 }
 
 fn local_response(response: &LocalResponse<'_>) -> String {

@@ -95,6 +95,14 @@ impl<W: World> World for Recorder<W> {
         self.world.allows(name)
     }
 
+    fn watches(&self) -> bool {
+        self.world.watches()
+    }
+
+    fn has_files(&self) -> bool {
+        self.world.has_files()
+    }
+
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
         let text = asked::text(&call);
         let answer = self.world.call(call);
@@ -141,6 +149,15 @@ impl Player {
         self.divergence.as_ref()
     }
 
+    /// Whether a call on the tape begins so.
+    fn has_call(&self, beginning: &str) -> bool {
+        let mut lines = self.tape.lines.iter();
+        lines.any(|line| match line {
+            Line::Call { call, .. } => call.starts_with(beginning),
+            Line::Event(_) | Line::Result(_) => false,
+        })
+    }
+
     fn diverge(&mut self, found: String) -> Stop {
         let expected = match self.tape.lines.get(self.next) {
             Some(Line::Event(event)) => format!("the end of this event, then {event:?}"),
@@ -165,6 +182,14 @@ impl World for Player {
         }
     }
 
+    fn watches(&self) -> bool {
+        self.has_call("Touched ")
+    }
+
+    fn has_files(&self) -> bool {
+        self.has_call("File ")
+    }
+
     fn leave(&mut self, _event: &Event, _outcome: &Result<i32, Failure>) {
         match self.tape.lines.get(self.next) {
             Some(Line::Result(_)) => self.next += 1,
@@ -185,7 +210,7 @@ impl World for Player {
         self.calls += 1;
         match outcome {
             Outcome::Reply(reply) => Ok(reply.into()),
-            Outcome::Stopped(_) => Err(Stop::Exhausted("recording: it was stopped here")),
+            Outcome::Stopped(_) => Err(Stop::Recorded),
             Outcome::Waiting => Err(Stop::CannotWait),
         }
     }

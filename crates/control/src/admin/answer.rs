@@ -19,7 +19,8 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /stats.json /config /log, \
+const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /stats.json /config /log \
+                        /plugins/NAME/touched, \
                         POST /log?level=debug, POST /log?plugins=debug and \
                         POST /log?plugin=NAME&level=debug\n";
 
@@ -79,8 +80,20 @@ fn look(path: &str, observe: &dyn Observe) -> Answer {
         "/stats.json" => Answer::json(&observe.stats()),
         "/log" => Answer::json(&observe.log()),
         "/config" => Answer::json(&site::describe(&observe.site())),
-        _ => Answer::new(StatusCode::NOT_FOUND, TEXT, OVERVIEW),
+        _ => touched(path, observe)
+            .unwrap_or_else(|| Answer::new(StatusCode::NOT_FOUND, TEXT, OVERVIEW)),
     }
+}
+
+/// What a plugin touched; `None`: another path.
+fn touched(path: &str, observe: &dyn Observe) -> Option<Answer> {
+    let name = path.strip_prefix("/plugins/")?.strip_suffix("/touched")?;
+    let name = decoded(name);
+    let page = observe.touched(&name).map(|page| Answer::ok(TEXT, page));
+    Some(page.unwrap_or_else(|| {
+        let text = format!("there is no filter {name:?}\n");
+        Answer::new(StatusCode::NOT_FOUND, TEXT, text)
+    }))
 }
 
 fn refuse_method(allowed: &'static str) -> Answer {
@@ -124,28 +137,25 @@ fn set_log(query: Option<&str>, observe: &dyn Observe) -> Answer {
     }
 }
 
-/// A query's value without percent signs. Filters are ASCII: other bytes make it no filter.
+/// A text of a URL without percent signs.
 fn decoded(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
+    let mut text = Vec::with_capacity(value.len());
     let mut rest = value;
     while let Some((before, after)) = rest.split_once('%') {
-        text.push_str(before);
+        text.extend_from_slice(before.as_bytes());
         let byte = after
             .get(..2)
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match byte {
-            Some(byte) if byte.is_ascii() => {
-                text.push(char::from(byte));
-                rest = &after[2..];
-            }
-            _ => {
-                text.push('%');
-                rest = after;
-            }
+        if let Some(byte) = byte {
+            text.push(byte);
+            rest = &after[2..];
+        } else {
+            text.push(b'%');
+            rest = after;
         }
     }
-    text.push_str(rest);
-    text
+    text.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn respond(answer: Answer, allowed: &'static str) -> Response<Full<Bytes>> {

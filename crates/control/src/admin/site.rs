@@ -3,13 +3,15 @@
 //! Invariant: no value that an operator may have meant to be secret is shown: configurations and
 //! bodies by their size, environment, headers and metadata by their names.
 
+mod grants;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_model::{
     Action, Cluster, CodeCache, EndpointHost, FailureRules, Filter, FilterUse, HeaderTest,
-    HostPattern, Listener, Metadata, ModuleSource, PathMatch, Route, RouteMatch, Site,
+    HostPattern, Limit, Listener, Metadata, ModuleSource, PathMatch, Route, RouteMatch, Site,
 };
 
 const MASK: &str = "***";
@@ -167,6 +169,8 @@ fn filter(filter: &Filter) -> Value {
         "configuration": size(&filter.configuration),
         "environment": masked(filter.environment.iter().map(|(name, _)| name)),
         "capabilities": filter.capabilities,
+        "grants": grants::grants(&filter.grants),
+        "sees": filter.sees.as_ref().map(grants::sees),
         "isolation": format!("{:?}", filter.isolation),
         "on_failure": format!("{:?}", filter.on_failure),
         "failures": failures(&filter.failures),
@@ -176,12 +180,7 @@ fn filter(filter: &Filter) -> Value {
         },
         "strictness": format!("{:?}", filter.strictness),
         "dialect": format!("{:?}", filter.dialect),
-        "limits": {
-            "memory_bytes": filter.limits.memory_bytes,
-            "call": seconds(filter.limits.call),
-            "request": seconds(filter.limits.request),
-            "start": seconds(filter.limits.start),
-        },
+        "limits": limits(filter),
     })
 }
 
@@ -200,6 +199,16 @@ fn failures(rules: &FailureRules) -> Value {
             "time": seconds(quarantine.time),
         })),
     })
+}
+
+/// All limits of a filter, as they would be written.
+fn limits(filter: &Filter) -> Value {
+    let shown = Limit::ALL.into_iter().map(|limit| {
+        let text = filter.limits.exceeded(limit).to_string();
+        let value = text.split_once(": ").map(|(_, value)| value);
+        (limit.key().to_owned(), json!(value))
+    });
+    Value::Object(shown.collect())
 }
 
 /// Filters of a chain; a configuration of the route's own by its size.

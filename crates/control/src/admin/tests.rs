@@ -29,6 +29,10 @@ impl Observe for Fake {
         self.is_ready
     }
 
+    fn touched(&self, plugin: &str) -> Option<String> {
+        (plugin == "a/b c").then(|| "capabilities: []\n".to_owned())
+    }
+
     fn site(&self) -> Arc<Site> {
         Arc::new(site())
     }
@@ -112,6 +116,8 @@ fn filter() -> weir_model::Filter {
         )],
         capabilities: None,
         engine: weir_model::EngineChoice::Auto,
+        grants: weir_model::Grants::default(),
+        sees: None,
         isolation: weir_model::Isolation::Plugin,
         limits: weir_model::GuestLimits::default(),
         on_failure: weir_model::OnFailure::Reload,

@@ -91,7 +91,7 @@ section! {
         /// After so many requests.
         requests: Option<Count<1, { u64::MAX }>> = None;
         /// When its linear memory has grown to this.
-        memory: Option<Size<65536, { limits::GUEST_MEMORY_BYTES_MAX }>> = None;
+        memory: Option<Size<65536, { limits::guest::GUEST_MEMORY_BYTES_MAX }>> = None;
     }
 }
 

@@ -1,21 +1,19 @@
 //! Modules, filters and their uses.
 
 use serde_json::json;
-use weir_model::{Dialect, EngineChoice, Isolation, limits};
+use weir_model::{Dialect, EngineChoice, Isolation};
 
 use crate::file::failure::{FailureText, RecycleText};
 use crate::file::isolation::IsolationText;
+use crate::file::limits::LimitsText;
+use crate::file::{GrantsText, SeesText};
 use crate::shape::basic::{List, choices};
 use crate::shape::named::{Filters, Modules, Pairs, Referred};
 use crate::shape::payload::Payload;
-use crate::shape::quantity::{Size, Time};
 use crate::shape::section::section;
 use crate::shape::text::{FilePath, Loose, Text, VariableName};
 use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
 use crate::yaml::{self, Node};
-
-/// [`limits::GUEST_TIME_MAX`] in milliseconds.
-const GUEST_TIME_MAX_MS: u64 = limits::GUEST_TIME_MAX.as_secs() * 1000;
 
 section! {
     /// A WebAssembly module and where its bytes come from.
@@ -54,6 +52,10 @@ section! {
         /// fast compiler until it is; `cranelift`: optimised code from the start; `winch`: the
         /// fast compiler's; `pulley`: an interpreter's.
         engine: EngineChoice = EngineChoice::default();
+        /// What it may reach with them.
+        grants: Option<GrantsText> = None;
+        /// What it sees of requests and responses. Left out: everything.
+        sees: Option<SeesText> = None;
         /// What shares a virtual machine, per worker: all filters with the same module, `vm_id`
         /// and VM configuration (`module`, as Envoy), this filter alone (`plugin`), this filter with
         /// one configuration (`configuration`), or nothing (`request`: every request has a copy of
@@ -73,10 +75,6 @@ section! {
         /// Keep the action 1 of a headers callback as "stop, but go on with the body", as
         /// Envoy's setting of this name. Left out: as the dialect has it.
         allow_on_headers_stop_iteration: Option<bool> = None;
-    }
-    later {
-        "grants" => "grants of maps, hosts and functions",
-        "sees" => "rules for what a plugin sees",
     }
 }
 
@@ -110,20 +108,6 @@ impl Shape for VariableText {
         let text = format!("{} or {}", here.text, gateway.text);
         let schema = json!({ "anyOf": [here.schema, gateway.schema] });
         gateway.wrapped(text, schema)
-    }
-}
-
-section! {
-    /// What one filter may use.
-    struct LimitsText = "limits" {
-        /// Linear memory of one VM, all its memories together.
-        memory: Size<65536, { limits::GUEST_MEMORY_BYTES_MAX }> = Size(limits::GUEST_MEMORY_BYTES);
-        /// Running time of one call.
-        time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_CALL_TIME);
-        /// Wall time of all calls for one request.
-        request_time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_REQUEST_TIME);
-        /// Running time of a start, up to the end of `proxy_on_configure`.
-        start_time: Time<1, GUEST_TIME_MAX_MS> = Time(limits::GUEST_START_TIME);
     }
 }
 

@@ -88,7 +88,8 @@ grammar_shapes!(
     VariableName,
 );
 
-fn read_text<T: Grammar>(node: &Node, reader: &mut Reader<'_>) -> Option<T> {
+/// Reads a text by its grammar.
+pub(crate) fn read_text<T: Grammar>(node: &Node, reader: &mut Reader<'_>) -> Option<T> {
     let yaml::Value::Scalar(scalar) = &node.value else {
         reader.refuse_kind(node, T::EXPECTED);
         return None;

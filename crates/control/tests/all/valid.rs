@@ -20,7 +20,7 @@ pub(crate) fn beside_manifest() -> PathBuf {
 }
 
 /// A folder with `weir.yaml` of this text and an empty `limiter.wasm`.
-fn loaded(text: &str) -> Loaded {
+pub(crate) fn loaded(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("limiter.wasm"), b"").unwrap();
     let file = folder.path().join("weir.yaml");

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use weir_model::Exceeded;
+
 pub use crate::trace::{Frame, Source, Trace};
 
 /// Why the guest must stop now. The sandbox turns it into a trap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stop {
     /// The guest used up what it was granted.
-    #[error("the guest used up its {0}")]
-    Exhausted(&'static str),
+    #[error("the guest used up {0}")]
+    Exhausted(Exceeded),
+    /// A replayed guest was stopped here when it was recorded.
+    #[error("the guest was stopped here when it was recorded")]
+    Recorded,
     /// A replayed guest asked something that the tape does not hold.
     #[error("call {call} differs from the recording: expected {expected}, got {found}")]
     Diverged {
@@ -62,12 +67,12 @@ pub enum Cause {
     #[error("call stack exhausted: the guest's stack has {0} bytes")]
     Stack(usize),
     /// It trapped in the call in which it was refused memory.
-    #[error("{reason}, after more memory than its {bytes_max} bytes was refused")]
+    #[error("{reason}, after memory was refused by {limit}")]
     Memory {
         /// The trap.
         reason: String,
-        /// How much it may have.
-        bytes_max: u64,
+        /// What refused it.
+        limit: Exceeded,
     },
     /// It ran longer than it may.
     #[error("the call ran longer than its limit of {0:?}")]
@@ -93,7 +98,9 @@ impl Cause {
         match self {
             Self::Trap(_)
             | Self::Gone
-            | Self::Stopped(Stop::Diverged { .. } | Stop::CannotWait) => FailureKind::Trap,
+            | Self::Stopped(Stop::Recorded | Stop::Diverged { .. } | Stop::CannotWait) => {
+                FailureKind::Trap
+            }
             Self::Stack(_) => FailureKind::Stack,
             Self::Memory { .. } => FailureKind::Memory,
             Self::Deadline(_) => FailureKind::Deadline,

@@ -1,26 +1,25 @@
-//! WASI preview 1 as Proxy-Wasm hosts offer it: no files, sockets, arguments or exit (reference
-//! section 2.7). Clock, randomness, environment and output go through the door like everything
-//! else.
+//! WASI preview 1 as Proxy-Wasm hosts offer it: no sockets, arguments or exit (reference section
+//! 2.7), and files only where they are granted (`files.rs`). Clock, randomness, environment and
+//! output go through the door like everything else.
 
 use wasmtime::Linker;
 
-use super::{Guest, View, When, ask, gate, memory, offset, write};
+use super::{Guest, View, When, ask, files, gate, memory, offset, write};
 use crate::abi::WASI_MODULES;
 use crate::cell::Cell;
 use crate::door::{Call, Clock, LogLevel, Reply, Status, World};
+use crate::files::FileCall;
 use crate::pairs;
 use weir_model::limits;
 
-const SUCCESS: i32 = 0;
-const BADF: i32 = 8;
-const NOTDIR: i32 = 20;
-const FAULT: i32 = 21;
-const INVAL: i32 = 28;
-const NOENT: i32 = 44;
-const NOSYS: i32 = 52;
-const NOTSUP: i32 = 58;
+pub(super) const SUCCESS: i32 = 0;
+pub(super) const BADF: i32 = 8;
+pub(super) const FAULT: i32 = 21;
+pub(super) const INVAL: i32 = 28;
+pub(super) const NOSYS: i32 = 52;
+pub(super) const NOTSUP: i32 = 58;
 
-type Ret = wasmtime::Result<i32>;
+pub(super) type Ret = wasmtime::Result<i32>;
 
 /// Rights of `fdstat`: only writing.
 const RIGHT_FD_WRITE: u64 = 64;
@@ -32,6 +31,7 @@ pub(super) fn link<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<(
         link_environment(linker, module)?;
         link_descriptors(linker, module)?;
         link_paths(linker, module)?;
+        files::link(linker, module)?;
     }
     Ok(())
 }
@@ -41,13 +41,20 @@ fn link_output<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime
         module,
         "fd_write",
         |mut g: Guest<'_, W>, fd: i32, vectors: i32, count: i32, out: i32| -> Ret {
+            if files::is_file(&g, fd) {
+                return files::write(&mut g, fd, (vectors, count), (None, out));
+            }
             print(&mut g, fd, (vectors, count), out)
         },
     )?;
     linker.func_wrap(
         module,
         "fd_pwrite",
-        |mut g: Guest<'_, W>, fd: i32, vectors: i32, count: i32, _: i64, out: i32| -> Ret {
+        |mut g: Guest<'_, W>, fd: i32, vectors: i32, count: i32, at: i64, out: i32| -> Ret {
+            if files::is_file(&g, fd) {
+                let at = Some(at.cast_unsigned());
+                return files::write(&mut g, fd, (vectors, count), (at, out));
+            }
             print(&mut g, fd, (vectors, count), out)
         },
     )?;
@@ -79,7 +86,7 @@ fn print<W: World>(g: &mut Guest<'_, W>, fd: i32, vectors: (i32, i32), out: i32)
     fault_unless_ok(write(g, out, &length.to_le_bytes())?)
 }
 
-fn gather(memory: View<'_>, (vectors, count): (i32, i32)) -> Result<Vec<u8>, Status> {
+pub(super) fn gather(memory: View<'_>, (vectors, count): (i32, i32)) -> Result<Vec<u8>, Status> {
     let mut text = Vec::new();
     for index in 0..count.cast_unsigned() {
         let vector = vectors
@@ -99,7 +106,7 @@ fn gather(memory: View<'_>, (vectors, count): (i32, i32)) -> Result<Vec<u8>, Sta
     clippy::unnecessary_wraps,
     reason = "it ends every function that writes a result"
 )]
-fn fault_unless_ok(status: Status) -> Ret {
+pub(super) fn fault_unless_ok(status: Status) -> Ret {
     Ok(if status == Status::Ok { SUCCESS } else { FAULT })
 }
 
@@ -127,7 +134,20 @@ fn link_system<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime
             if !(0..=1).contains(&id) {
                 return Ok(NOTSUP);
             }
-            fault_unless_ok(write(&mut g, out, &1u64.to_le_bytes())?)
+            let clock = if id == 0 {
+                Clock::Wall
+            } else {
+                Clock::Monotonic
+            };
+            let step = match ask(&mut g, |_| Ok(Call::Resolution(clock)))? {
+                Reply::Number(nanos) => nanos,
+                Reply::Done
+                | Reply::Refused(_)
+                | Reply::Bytes(_)
+                | Reply::Entry(..)
+                | Reply::Outcome(..) => 1,
+            };
+            fault_unless_ok(write(&mut g, out, &step.to_le_bytes())?)
         },
     )?;
     linker.func_wrap(
@@ -147,10 +167,16 @@ fn link_system<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime
             }
             match ask(&mut g, |_| Ok(Call::Random { length }))? {
                 Reply::Bytes(bytes) => fault_unless_ok(write(&mut g, p, &bytes)?),
+                Reply::Outcome(errno, _) => Ok(errno.cast_signed()),
                 _ => Ok(NOTSUP),
             }
         },
     )?;
+    link_scheduling(linker, module)
+}
+
+/// Waiting and ending, neither of which a plugin can.
+fn link_scheduling<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap(module, "sched_yield", |g: Guest<'_, W>| -> Ret {
         gate(&g, "sched_yield", When::Running)?;
         Ok(SUCCESS)
@@ -251,26 +277,21 @@ fn environment<W: World>(g: &mut Guest<'_, W>) -> wasmtime::Result<Vec<Vec<u8>>>
 }
 
 /// 0 for standard output and error, "bad descriptor" for the rest.
-fn on_output(fd: i32) -> i32 {
+pub(super) fn on_output(fd: i32) -> i32 {
     if matches!(fd, 1 | 2) { SUCCESS } else { BADF }
 }
 
 fn link_descriptors<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(module, "fd_read", |_: i32, _: i32, _: i32, _: i32| NOSYS)?;
-    linker.func_wrap(
-        module,
-        "fd_pread",
-        |_: i32, _: i32, _: i32, _: i64, _: i32| NOSYS,
-    )?;
-    linker.func_wrap(module, "fd_seek", |_: i32, _: i64, _: i32, _: i32| SUCCESS)?;
-    linker.func_wrap(module, "fd_close", |_: i32| SUCCESS)?;
     linker.func_wrap(
         module,
         "fd_fdstat_get",
         |mut g: Guest<'_, W>, fd: i32, out: i32| -> Ret {
             gate(&g, "fd_fdstat_get", When::Started)?;
             if on_output(fd) != SUCCESS {
-                return Ok(BADF);
+                let call = FileCall::Facts {
+                    fd: fd.cast_unsigned(),
+                };
+                return files::place(&mut g, out, BADF, call);
             }
             let mut stat = [0u8; 24];
             stat[8..16].copy_from_slice(&RIGHT_FD_WRITE.to_le_bytes());
@@ -297,14 +318,6 @@ fn link_descriptors<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> was
         "fd_filestat_set_times",
         |fd: i32, _: i64, _: i64, _: i32| on_output(fd),
     )?;
-    linker.func_wrap(
-        module,
-        "fd_readdir",
-        |mut g: Guest<'_, W>, _: i32, _: i32, _: i32, _: i64, out: i32| -> Ret {
-            write(&mut g, out, &[0; 4])?;
-            Ok(NOTDIR)
-        },
-    )?;
     linker.func_wrap(module, "fd_renumber", |from: i32, _: i32| {
         if on_output(from) == SUCCESS {
             NOTSUP
@@ -312,32 +325,10 @@ fn link_descriptors<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> was
             BADF
         }
     })?;
-    linker.func_wrap(
-        module,
-        "fd_tell",
-        |mut g: Guest<'_, W>, fd: i32, out: i32| -> Ret {
-            if on_output(fd) != SUCCESS {
-                return Ok(BADF);
-            }
-            fault_unless_ok(write(&mut g, out, &[0; 8])?)
-        },
-    )?;
-    linker.func_wrap(module, "fd_filestat_get", |_: i32, _: i32| BADF)?;
-    linker.func_wrap(module, "fd_prestat_get", |_: i32, _: i32| BADF)?;
-    linker.func_wrap(module, "fd_prestat_dir_name", |_: i32, _: i32, _: i32| {
-        NOSYS
-    })?;
     Ok(())
 }
 
 fn link_paths<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime::Result<()> {
-    let open = |_: i32, _: i32, _: i32, _: i32, _: i32, _: i64, _: i64, _: i32, _: i32| NOENT;
-    linker.func_wrap(module, "path_open", open)?;
-    linker.func_wrap(
-        module,
-        "path_filestat_get",
-        |_: i32, _: i32, _: i32, _: i32, _: i32| NOTSUP,
-    )?;
     for name in [
         "path_create_directory",
         "path_remove_directory",

@@ -7,7 +7,7 @@ use super::report::{
     Abi, CallbackExport, DialectChoice, Export, Exports, Import, ImportGroup, Kind, Marker, Memory,
     Purpose, Report, Sizes, Standing, Table,
 };
-use super::{origin, verdict};
+use super::{Needs, origin, verdict};
 use crate::abi::{
     ALLOCATORS, AbiVersion, CALLBACKS, HostFunction, MARKER_PREFIX, Namespace, Origin, STARTERS,
     dialect, find,
@@ -47,6 +47,7 @@ pub(super) fn report(facts: Facts<'_>, file_bytes: usize) -> Report {
         has_names: has_section("name"),
         has_dwarf: has_section(".debug_info"),
         grants: verdict::grants(&facts),
+        needs: Needs::of(&facts),
         in_weir: judged.weir,
         in_strict_host: judged.strict,
         custom_sections: facts.custom,

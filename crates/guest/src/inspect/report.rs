@@ -3,6 +3,8 @@
 use serde::{Serialize, Serializer};
 use weir_model::Dialect;
 
+use super::Needs;
+
 /// Everything that can be said of a module without running it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -36,6 +38,8 @@ pub struct Report {
     pub producers: Vec<Producer>,
     /// What it would have to be granted, in words.
     pub grants: Vec<String>,
+    /// The same as settings of a filter.
+    pub needs: Needs,
     /// Whether Weir loads it as a filter, by default.
     pub in_weir: Verdict,
     /// Whether a strict host (Envoy; `strict_imports: true`) loads it.

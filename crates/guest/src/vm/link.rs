@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use wasmtime::{ExternType, FuncType, InstancePre, Linker, Store, Val, ValType};
+use wasmtime::{Extern, ExternType, FuncType, InstancePre, Linker, Store, Val, ValType};
 use weir_model::Dialect;
 
 use super::callbacks::CallbackExports;
@@ -40,6 +40,10 @@ impl<W: World> Host<W> {
             .iter()
             .map(|name| store.data().world.allows(name));
         let allowed: Vec<bool> = allowed.collect();
+        if store.data().world.watches() {
+            // What it is linked with belongs to this store.
+            return self.link_anew(program, store, allowed);
+        }
         let mut links = self.links.borrow_mut();
         links.retain(|link| link.life.strong_count() > 0);
         let known = links.iter().find(|link| {
@@ -48,16 +52,25 @@ impl<W: World> Host<W> {
         if let Some(known) = known {
             return Ok(Rc::clone(known));
         }
+        let link = self.link_anew(program, store, allowed)?;
+        links.push(Rc::clone(&link));
+        Ok(link)
+    }
+
+    fn link_anew(
+        &self,
+        program: &Program,
+        store: &mut Store<Cell<W>>,
+        allowed: Vec<bool>,
+    ) -> Result<Rc<Link<W>>, StartError> {
         let mut linker = self.linker(program.engine)?.clone();
         link_own(&mut linker, program, store).map_err(refused)?;
-        let link = Rc::new(Link {
+        Ok(Rc::new(Link {
             life: Arc::downgrade(&program.life),
             allowed,
             instance: linker.instantiate_pre(&program.module).map_err(refused)?,
             callbacks: program.exports.callbacks.allowed(&store.data().world),
-        });
-        links.push(Rc::clone(&link));
-        Ok(link)
+        }))
     }
 }
 
@@ -75,6 +88,9 @@ fn link_own<W: World>(
         match import.ty() {
             ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
                 withhold(linker, (module, name), ty)?;
+            }
+            ExternType::Func(ty) if store.data().world.watches() && is_capability(module, name) => {
+                watch(linker, &mut *store, (module, name), ty)?;
             }
             ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
                 let is_wasi = crate::abi::WASI_MODULES.contains(&module);
@@ -103,8 +119,36 @@ fn link_own<W: World>(
 /// Whether a world lets its guest call what it imports. What tool chains need to run, and what this
 /// host does not know, is no capability.
 fn is_granted<W: World>(world: &W, module: &str, name: &str) -> bool {
+    !is_capability(module, name) || world.allows(name)
+}
+
+/// Whether an import is one that a world can withhold.
+fn is_capability(module: &str, name: &str) -> bool {
     let known = crate::abi::find(module, name);
-    known.is_none_or(|function| function.topic == Topic::Runtime || world.allows(name))
+    known.is_some_and(|function| function.topic != Topic::Runtime)
+}
+
+/// Lets the world know each call of a host function, before it is carried out.
+fn watch<W: World>(
+    linker: &mut Linker<Cell<W>>,
+    store: &mut Store<Cell<W>>,
+    (module, name): (&str, &str),
+    ty: FuncType,
+) -> wasmtime::Result<()> {
+    let Ok(Some(original)) = linker.get(&mut *store, module, name).map(Extern::into_func) else {
+        return Ok(());
+    };
+    let function = name.to_owned();
+    linker.allow_shadowing(true);
+    linker.func_new(module, name, ty, move |mut guest, arguments, results| {
+        let world = &mut guest.data_mut().world;
+        world.call(Call::Touched {
+            function: &function,
+        })?;
+        original.call(&mut guest, arguments, results)
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// Puts a stub in the place of a host function: it tells the world and fails.

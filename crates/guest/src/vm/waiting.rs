@@ -13,7 +13,9 @@ use wasmtime::{Instance, Memory, Store, Val};
 use weir_model::GuestLimits;
 
 use super::callbacks::default_result;
-use super::{Host, StartError, bind, refused, start_function, start_steps, zeros};
+use super::{
+    Host, StartError, bind, count_parts, refused_in, start_function, start_steps, zeros,
+};
 use crate::cell::{Cell, Phase};
 use crate::door::{Answer, Call, Cause, Event, Failure, Reply, Stop, World};
 use crate::engine::Engine;
@@ -58,14 +60,16 @@ impl<W: World + Send> WaitingHost<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<WaitingVm<W>, StartError> {
+        count_parts(program, limits)?;
         let mut store = self.0.store(program, world, limits)?;
         let link = self.0.link(program, &mut store)?;
         let mut birth = Birth::of(program.start_image.memories().iter().cloned());
         let instance = {
             let mut instantiate = pin!(link.instance.instantiate_async(&mut store));
             let made = poll_fn(|context| birth.give(|| instantiate.as_mut().poll(context)));
-            made.await.map_err(refused)?
+            made.await
         };
+        let instance = instance.map_err(|error| refused_in(&store, error))?;
         let memory = bind(&instance, program, &mut store)?;
         for (export, index) in start_steps(program) {
             let function = start_function(&instance, &mut store, export, index)?;
@@ -119,7 +123,7 @@ impl<W: World + Send> WaitingVm<W> {
         self.is_inside = true;
         self.store.data_mut().world.enter(event);
         let cell = self.store.data_mut();
-        cell.cap.was_refused = false;
+        cell.cap.begin();
         let first = cell.deadline.begin_counted(limit);
         self.store.set_epoch_deadline(first);
         let outcome = function
@@ -133,7 +137,11 @@ impl<W: World + Send> WaitingVm<W> {
                 Err(failure_of(&error, limit, &self.store.data().cap))
             }
         };
-        self.store.data_mut().world.leave(event, &outcome);
+        let cell = self.store.data_mut();
+        if let Some(exceeded) = cell.cap.refused() {
+            cell.world.exceeded(exceeded);
+        }
+        cell.world.leave(event, &outcome);
         self.is_inside = false;
         outcome
     }
@@ -189,6 +197,12 @@ impl<W: World> World for OnThread<W> {
 
     fn allows(&self, name: &str) -> bool {
         self.0.allows(name)
+    }
+
+    // `watches` stays false: a watched function calls the host's from within, which cannot wait.
+
+    fn has_files(&self) -> bool {
+        self.0.has_files()
     }
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {

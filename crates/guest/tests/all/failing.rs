@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir_guest::door::{Call, Trace};
 use weir_guest::{Cause, Failure, FailureKind, Stop};
-use weir_model::limits;
+use weir_model::{GuestLimits, Limit, limits};
 use weir_testkit::run::CALL;
 use weir_testkit::{Script, program, start};
 
@@ -82,7 +82,7 @@ fn a_trap_after_refused_memory_says_so_and_one_in_a_later_call_does_not() {
     assert_eq!(failure.kind(), FailureKind::Memory);
     let text = failure.to_string();
     assert!(
-        text.contains("unreachable") && text.contains(&limits::GUEST_MEMORY_BYTES.to_string()),
+        text.contains("unreachable") && text.contains("limits.memory: 256MiB"),
         "{text}"
     );
     let once = format!(
@@ -98,8 +98,9 @@ fn a_trap_after_refused_memory_says_so_and_one_in_a_later_call_does_not() {
 #[test]
 fn a_guest_that_its_world_ends_tells_where_it_asked() {
     let text = on_request(&env(&["proxy_done"]), "(call $proxy_done)");
+    let calls = GuestLimits::default().exceeded(Limit::HostCalls);
     let world =
-        Script::new().on(|call| (*call == Call::Done).then_some(Err(Stop::Exhausted("calls"))));
+        Script::new().on(move |call| (*call == Call::Done).then_some(Err(Stop::Exhausted(calls))));
     let mut vm = start(&program(text), world).expect("a guest");
     let failure = vm.deliver(&REQUEST_HEADERS, CALL).expect_err("a stop");
     assert_eq!(failure.kind(), FailureKind::Limit);
@@ -107,7 +108,7 @@ fn a_guest_that_its_world_ends_tells_where_it_asked() {
     assert!(
         failure
             .to_string()
-            .starts_with("the guest used up its calls; in ")
+            .starts_with("the guest used up limits.host_calls: 1000000; in ")
     );
 }
 

@@ -222,5 +222,5 @@ fn a_start_image_counts_against_the_memory_limit_as_the_memory_does() {
             .map(drop)
     };
     assert!(start(10).is_ok());
-    assert!(matches!(start(9), Err(StartError::Instantiate(_))));
+    assert!(matches!(start(9), Err(StartError::TooLarge(_))));
 }

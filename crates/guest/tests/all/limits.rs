@@ -162,12 +162,12 @@ fn a_module_larger_than_its_limit_does_not_start() {
 
 #[test]
 fn tables_stop_growing_at_their_limit() {
-    let grow = |elements: usize| {
+    let grow = |elements: u64| {
         let instructions = format!("(table.grow 0 (ref.null func) (i32.const {elements}))");
         answer(&on_request("", &instructions).replace("(memory", "(table 1 funcref) (memory"))
     };
-    assert_eq!(grow(limits::GUEST_TABLE_ELEMENTS - 1), Ok(1));
-    assert_eq!(grow(limits::GUEST_TABLE_ELEMENTS), Ok(-1));
+    assert_eq!(grow(limits::guest::GUEST_TABLE_ELEMENTS - 1), Ok(1));
+    assert_eq!(grow(limits::guest::GUEST_TABLE_ELEMENTS), Ok(-1));
 }
 
 #[test]
@@ -197,4 +197,95 @@ fn a_guest_that_trapped_is_never_entered_again() {
     assert!(words(&vm.deliver(&REQUEST_HEADERS, CALL)).contains("unreachable"));
     assert_eq!(vm.deliver(&REQUEST_HEADERS, CALL), Err(Cause::Gone.into()));
     assert_eq!(vm.world().events.len(), 1);
+}
+
+fn start_within(text: &str, limits: &GuestLimits) -> Result<Vm<Script>, StartError> {
+    Host::new(engine())?.start(&program(text), Script::new(), limits)
+}
+
+/// The limit that refused a start.
+#[track_caller]
+fn check_too_large(text: &str, limits: &GuestLimits, expected: &str) {
+    match start_within(text, limits) {
+        Err(StartError::TooLarge(exceeded)) => assert_eq!(exceeded.to_string(), expected),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it starts"),
+    }
+}
+
+#[test]
+fn a_module_that_is_too_large_from_the_start_is_refused_by_name() {
+    let limits = GuestLimits {
+        memory_bytes: 2 << 16,
+        memories: 1,
+        tables: 1,
+        table_elements: 10,
+        ..GuestLimits::default()
+    };
+    let with = |what: &str| module("", what);
+    assert!(start_within(&with(""), &limits).is_ok());
+    let large = with("").replace("\"memory\") 1", "\"memory\") 3");
+    check_too_large(&large, &limits, "limits.memory: 128KiB");
+    check_too_large(&with("(memory 0)"), &limits, "limits.memories: 1");
+    check_too_large(
+        &with("(table 0 funcref) (table 0 funcref)"),
+        &limits,
+        "limits.tables: 1",
+    );
+    check_too_large(
+        &with("(table 11 funcref)"),
+        &limits,
+        "limits.table_elements: 10",
+    );
+    let imported = r#"(import "env" "m" (memory 2))"#;
+    let two = GuestLimits {
+        memories: 2,
+        ..limits
+    };
+    check_too_large(&module(imported, ""), &two, "limits.memory: 128KiB");
+}
+
+/// A world with a budget.
+struct Frugal(
+    std::sync::Arc<weir_guest::MemoryBudget>,
+    Vec<weir_model::Exceeded>,
+);
+
+impl weir_guest::World for Frugal {
+    fn call(&mut self, _: Call<'_>) -> Result<weir_guest::Answer, weir_guest::Stop> {
+        Ok(Reply::Done.into())
+    }
+
+    fn memory_budget(&self) -> Option<std::sync::Arc<weir_guest::MemoryBudget>> {
+        Some(std::sync::Arc::clone(&self.0))
+    }
+
+    fn exceeded(&mut self, what: weir_model::Exceeded) {
+        self.1.push(what);
+    }
+}
+
+#[test]
+fn guests_of_one_budget_share_it_and_give_it_back() {
+    let budget = std::sync::Arc::new(weir_guest::MemoryBudget::new(5 << 16));
+    let limits = GuestLimits {
+        total_memory_bytes: 5 << 16,
+        ..GuestLimits::default()
+    };
+    let text = program(on_request("", "(memory.grow (i32.const 2))"));
+    let host = Host::new(engine()).expect("a host");
+    let world = || Frugal(std::sync::Arc::clone(&budget), Vec::new());
+    let mut one = host.start(&text, world(), &limits).expect("one page");
+    let mut two = host.start(&text, world(), &limits).expect("two pages");
+    assert_eq!(one.deliver(&REQUEST_HEADERS, CALL), Ok(1));
+    assert_eq!(budget.used_bytes(), 4 << 16);
+    assert_eq!(two.deliver(&REQUEST_HEADERS, CALL), Ok(-1));
+    let told: Vec<String> = two.world().1.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["limits.total_memory: 320KiB"]);
+    assert!(one.world().1.is_empty());
+    drop(one);
+    assert_eq!(two.deliver(&REQUEST_HEADERS, CALL), Ok(1));
+    assert_eq!(two.world().1.len(), 1, "told once");
+    drop(two);
+    assert_eq!(budget.used_bytes(), 0);
 }

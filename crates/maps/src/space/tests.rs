@@ -4,6 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
+const QUOTA: Quota = Quota {
+    data_bytes: 1 << 20,
+    queues: 100,
+    queue_bytes: 1 << 20,
+};
+
 fn deaf() -> QueueListener {
     Arc::new(|_| {})
 }
@@ -23,11 +29,11 @@ fn equal_vm_ids_share_and_others_do_not() {
         spaces.clone().space("a"),
         spaces.space("b"),
     );
-    let cas = one.set(b"k", "v".into(), 0).unwrap();
+    let cas = one.set(b"k", "v".into(), 0, QUOTA).unwrap();
     assert_eq!(same.get(b"k"), Some(("v".into(), cas)));
     assert_eq!(other.get(b"k"), None);
     assert_ne!(
-        other.set(b"k", "w".into(), 0).unwrap(),
+        other.set(b"k", "w".into(), 0, QUOTA).unwrap(),
         cas,
         "one counter for all spaces"
     );
@@ -37,8 +43,8 @@ fn equal_vm_ids_share_and_others_do_not() {
 fn everything_is_gone_with_the_last_handle() {
     let spaces = Spaces::new();
     let (one, same, other) = (spaces.space("a"), spaces.space("a"), spaces.space("b"));
-    one.set(b"k", "v".into(), 0).unwrap();
-    let token = one.register(b"q", deaf()).unwrap();
+    one.set(b"k", "v".into(), 0, QUOTA).unwrap();
+    let token = one.register(b"q", deaf(), QUOTA).unwrap();
     drop(one);
     assert!(spaces.space("a").get(b"k").is_some());
     assert_eq!(other.enqueue(token, "x".into()), Ok(()));
@@ -52,7 +58,7 @@ fn everything_is_gone_with_the_last_handle() {
     let again = spaces.space("a");
     assert_eq!(again.get(b"k"), None);
     assert_ne!(
-        again.register(b"q", deaf()),
+        again.register(b"q", deaf(), QUOTA),
         Ok(token),
         "a stale token must not hit a new queue"
     );
@@ -66,7 +72,7 @@ fn spaces_come_and_go_on_many_threads() {
             scope.spawn(|| {
                 for _ in 0..2000 {
                     let space = spaces.space("a");
-                    let cas = space.set(b"k", "v".into(), 0).unwrap();
+                    let cas = space.set(b"k", "v".into(), 0, QUOTA).unwrap();
                     assert!(space.get(b"k").unwrap().1 >= cas);
                     assert!(Arc::ptr_eq(&space, &spaces.find("a").unwrap()));
                 }
@@ -80,10 +86,10 @@ fn spaces_come_and_go_on_many_threads() {
 fn registering_again_keeps_token_and_content_and_moves_the_notifications() {
     let space = Spaces::new().space("a");
     let (first, second) = (Arc::default(), Arc::default());
-    let token = space.register(b"q", counting(&first)).unwrap();
+    let token = space.register(b"q", counting(&first), QUOTA).unwrap();
     assert_eq!(token, 1);
     space.enqueue(token, "x".into()).unwrap();
-    assert_eq!(space.register(b"q", counting(&second)), Ok(token));
+    assert_eq!(space.register(b"q", counting(&second), QUOTA), Ok(token));
     space.enqueue(token, "y".into()).unwrap();
     assert_eq!(
         (first.load(Ordering::SeqCst), second.load(Ordering::SeqCst)),
@@ -92,14 +98,14 @@ fn registering_again_keeps_token_and_content_and_moves_the_notifications() {
     assert_eq!(space.dequeue(token), Ok(Some("x".into())));
     assert_eq!(space.dequeue(token), Ok(Some("y".into())));
     assert_eq!(space.dequeue(token), Ok(None));
-    assert_eq!(space.register(b"other", deaf()), Ok(2));
+    assert_eq!(space.register(b"other", deaf(), QUOTA), Ok(2));
 }
 
 #[test]
 fn resolve_knows_own_and_other_vm_ids() {
     let spaces = Spaces::new();
     let (one, other) = (spaces.space("a"), spaces.space("b"));
-    let token = one.register(b"q", deaf()).unwrap();
+    let token = one.register(b"q", deaf(), QUOTA).unwrap();
     let check = |space: &Space, vm_id, name: &[u8], expected| {
         assert_eq!(space.resolve(vm_id, name), expected, "{vm_id} {name:?}");
     };
@@ -124,14 +130,14 @@ fn unknown_tokens_are_refused() {
 #[test]
 fn empty_items_are_items_and_are_counted() {
     let space = Spaces::new().space("a");
-    let token = space.register(b"q", deaf()).unwrap();
+    let token = space.register(b"q", deaf(), QUOTA).unwrap();
     space.enqueue(token, Bytes::new()).unwrap();
     assert_eq!(space.dequeue(token), Ok(Some(Bytes::new())));
-    let fits = limits::SHARED_QUEUE_BYTES_MAX / crate::queue::ITEM_BYTES;
+    let fits = QUOTA.queue_bytes / crate::queue::ITEM_BYTES;
     (0..fits).for_each(|_| space.enqueue(token, Bytes::new()).unwrap());
     let full = EnqueueError::Full {
         token,
-        quota_bytes: limits::SHARED_QUEUE_BYTES_MAX,
+        quota_bytes: QUOTA.queue_bytes,
     };
     assert_eq!(space.enqueue(token, Bytes::new()), Err(full));
     assert_eq!(space.dequeue(token), Ok(Some(Bytes::new())));
@@ -139,16 +145,51 @@ fn empty_items_are_items_and_are_counted() {
 }
 
 #[test]
+fn many_queues_hold_no_more_than_one() {
+    let space = Spaces::new().space("a");
+    let one = space.register(b"one", deaf(), QUOTA).unwrap();
+    let two = space.register(b"two", deaf(), QUOTA).unwrap();
+    let half = Bytes::from(vec![0; QUOTA.queue_bytes / 2]);
+    space.enqueue(one, half.clone()).unwrap();
+    let full = EnqueueError::Full {
+        token: two,
+        quota_bytes: QUOTA.queue_bytes,
+    };
+    assert_eq!(space.enqueue(two, half.clone()), Err(full));
+    space.dequeue(one).unwrap();
+    assert_eq!(space.enqueue(two, half), Ok(()));
+}
+
+#[test]
+fn each_user_has_a_quota_of_its_own_for_what_all_have_written() {
+    let space = Spaces::new().space("a");
+    let small = Quota {
+        data_bytes: 100,
+        queues: 1,
+        ..QUOTA
+    };
+    let text = || Bytes::from(vec![b'x'; 50]);
+    space.set(b"k", text(), 0, QUOTA).unwrap();
+    let full = Err(SetError::Full { quota_bytes: 100 });
+    assert_eq!(space.set(b"l", text(), 0, small), full);
+    assert!(space.set(b"l", text(), 0, QUOTA).is_ok());
+    space.register(b"q", deaf(), small).unwrap();
+    let refused = Err(RegisterError::TooManyQueues { queues_max: 1 });
+    assert_eq!(space.register(b"r", deaf(), small), refused);
+    assert_eq!(space.register(b"r", deaf(), QUOTA), Ok(2));
+}
+
+#[test]
 fn queues_are_bounded_in_number() {
     let space = Spaces::new().space("a");
-    let queues_max = limits::SHARED_QUEUES_MAX;
+    let queues_max = QUOTA.queues;
     for queue in 0..queues_max {
-        space.register(&queue.to_le_bytes(), deaf()).unwrap();
+        space.register(&queue.to_le_bytes(), deaf(), QUOTA).unwrap();
     }
-    let refused = space.register(b"one more", deaf());
+    let refused = space.register(b"one more", deaf(), QUOTA);
     assert_eq!(refused, Err(RegisterError::TooManyQueues { queues_max }));
     assert_eq!(
-        space.register(&0_usize.to_le_bytes(), deaf()),
+        space.register(&0_usize.to_le_bytes(), deaf(), QUOTA),
         Ok(1),
         "taking over is no growth"
     );
@@ -162,10 +203,10 @@ fn a_listener_may_use_the_queues() {
     let listener: QueueListener = Arc::new(move |token| {
         let space = again.find("a").unwrap();
         let item = space.dequeue(token).unwrap().unwrap();
-        space.set(b"seen", item, 0).unwrap();
-        space.register(b"q", Arc::new(|_| {})).unwrap();
+        space.set(b"seen", item, 0, QUOTA).unwrap();
+        space.register(b"q", Arc::new(|_| {}), QUOTA).unwrap();
     });
-    let token = space.register(b"q", listener).unwrap();
+    let token = space.register(b"q", listener, QUOTA).unwrap();
     space.enqueue(token, "x".into()).unwrap();
     assert_eq!(space.get(b"seen").map(|(value, _)| value), Some("x".into()));
 }
@@ -175,7 +216,7 @@ fn each_producers_items_stay_in_order_across_threads() {
     const ITEMS: u32 = 5000;
     let spaces = Spaces::new();
     let (space, notified) = (spaces.space("a"), Arc::default());
-    let token = space.register(b"q", counting(&notified)).unwrap();
+    let token = space.register(b"q", counting(&notified), QUOTA).unwrap();
     let mut next_items = [0_u32; 4];
     std::thread::scope(|scope| {
         for producer in 0..4_u32 {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use weir_guest::Event;
-use weir_model::OnFailure;
+use weir_model::{Limit, OnFailure};
 
 use super::{Exchange, Reply, SeatState};
 use crate::flow::{Action, Part};
@@ -90,9 +90,13 @@ impl Exchange {
         if slot.life() != life {
             return (Action::StopAllAndWatermark, false);
         }
-        let event = self.open_access(stage, side, part, context);
         let limits = &link.filter.limits;
         let left = limits.request.saturating_sub(self.seats[stage].used);
+        if left.is_zero() {
+            return (self.take_out(stage, context), false);
+        }
+        let event = self.open_access(stage, side, part, context);
+        let event = slot.rules().shown_event(event, &self.stream);
         let begun = Instant::now();
         let outcome = slot.deliver(&event, limits.call.min(left));
         let took = begun.elapsed();
@@ -114,6 +118,20 @@ impl Exchange {
             self.action_of(stage, part, result)
         };
         (action, self.close_access(stage, side, part, action))
+    }
+
+    /// The request has used up its time at this filter: it fails there, and nobody else does. The
+    /// guest has returned from all its calls, so its VM is whole.
+    fn take_out(&mut self, stage: usize, context: u32) -> Action {
+        let limits = &self.chain[stage].filter.limits;
+        let slot = std::rc::Rc::clone(self.slot(stage));
+        slot.meter().hit(
+            limits.exceeded(Limit::RequestTime),
+            "the request failed at this filter",
+        );
+        self.stream.borrow_mut().order(Order::Failed { stage });
+        slot.end_stream(context);
+        Action::StopAllAndWatermark
     }
 
     /// Gives the filter a context; `Some`: it does not take part.

@@ -177,6 +177,24 @@ impl HeaderList {
         })
     }
 
+    /// The entries as they are stored.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &(HeaderName, FieldValue)> {
+        self.entries.iter()
+    }
+
+    /// The list with other values, or without some.
+    pub(crate) fn filter_map(
+        &self,
+        mut show: impl FnMut(&[u8], &FieldValue) -> Option<FieldValue>,
+    ) -> Self {
+        let shown = |(name, value): &(HeaderName, FieldValue)| {
+            Some((name.clone(), show(name.as_bytes(), value)?))
+        };
+        Self {
+            entries: self.entries.iter().filter_map(shown).collect(),
+        }
+    }
+
     /// All values under a name.
     pub(crate) fn all<'l>(
         &'l self,
@@ -252,10 +270,6 @@ impl HeaderList {
             .retain(|(known, _)| !matches!(known, HeaderName::Field(known) if known == name));
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
     /// Sum of the lengths of all names and values.
     pub(crate) fn bytes(&self) -> usize {
         self.entries
@@ -264,8 +278,8 @@ impl HeaderList {
             .sum()
     }
 
-    /// Pseudo-headers stay in front of fields.
-    fn insert(&mut self, name: HeaderName, value: FieldValue) {
+    /// Appends an entry. Pseudo-headers stay in front of fields.
+    pub(crate) fn insert(&mut self, name: HeaderName, value: FieldValue) {
         let is_pseudo = name.as_bytes().first() == Some(&b':');
         if is_pseudo {
             let fields = self

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use weir_guest::door::ContextId;
 use weir_guest::{Reset, Snapshot};
-use weir_model::limits;
+use weir_model::{Limit, limits};
 
 use super::slot::{Guest, Slot};
 use super::stats::Birth;
@@ -212,6 +212,8 @@ impl Slot {
     fn make_copy(&self, copies: &Copies, image: Arc<Image>) -> Option<Rc<Self>> {
         if copies.live.get() >= self.filter().limits.instances {
             self.stats().exhausted();
+            let limit = self.filter().limits.exceeded(Limit::Instances);
+            self.meter().hit(limit, "a request got no copy");
             return None;
         }
         copies.live.set(copies.live.get() + 1);
@@ -222,7 +224,7 @@ impl Slot {
         };
         let copy = self.place_for_copy(role);
         let shared = Rc::clone(self.shared());
-        let world = LiveWorld::of_copy(shared, Rc::downgrade(&copy), &image.world);
+        let world = LiveWorld::of_copy(shared, &copy, &image.world);
         let made = self.host().start_from(
             &copy.running(),
             &image.snapshot,

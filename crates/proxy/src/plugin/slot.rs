@@ -19,11 +19,11 @@ use super::copies::{Copies, CopyOf};
 use super::quarantine::Pattern;
 use super::rebuild::Rebuild;
 use super::stats::FilterStats;
-use super::{PluginError, RootSpec};
+use super::{Meter, PluginError, RootSpec};
 use crate::code::Tier;
 use crate::gateway::Shared;
 use crate::stream::StreamRef;
-use crate::world::LiveWorld;
+use crate::world::{LiveWorld, Rules};
 use fate::Fate;
 
 /// The place of one VM on one worker.
@@ -34,6 +34,7 @@ pub(crate) struct Slot {
     program: Arc<Program>,
     /// What the VM was made of last.
     runs: RefCell<Arc<Program>>,
+    rules: Arc<Rules>,
     specs: Vec<RootSpec>,
     shared: Rc<Shared>,
     host: Rc<Host<LiveWorld>>,
@@ -43,6 +44,7 @@ pub(crate) struct Slot {
     fate: Fate,
     tally: Tally,
     stats: Arc<FilterStats>,
+    meter: Arc<Meter>,
     /// Keeps shared data and queues while no VM runs: they outlive a failed one.
     _space: Arc<Space>,
     rebuild: Rebuild,
@@ -112,6 +114,14 @@ impl Slot {
         let tier = Arc::clone(shared.process.tier(&filter.name).ok_or_else(unknown)?);
         let program = tier.current();
         let stats = Arc::clone(shared.process.stats.get(&filter.name).ok_or_else(unknown)?);
+        let meter = Arc::clone(
+            shared
+                .process
+                .meters
+                .get(&filter.name)
+                .ok_or_else(unknown)?,
+        );
+        let rules = Arc::clone(shared.process.rules.get(&filter.name).ok_or_else(unknown)?);
         let space = shared.process.spaces.space(&filter.vm_id);
         let role = match filter.isolation {
             Isolation::Request => Role::Origin(Copies::new()),
@@ -126,6 +136,7 @@ impl Slot {
             tier,
             runs: RefCell::new(Arc::clone(&program)),
             program,
+            rules,
             specs,
             shared: Rc::clone(shared),
             host: Rc::clone(host),
@@ -135,6 +146,7 @@ impl Slot {
             fate: Fate::default(),
             tally: Tally::default(),
             stats,
+            meter,
             _space: space,
             rebuild: Rebuild::default(),
             role,
@@ -159,6 +171,8 @@ impl Slot {
             fate: Fate::default(),
             tally: Tally::default(),
             stats: Arc::clone(&self.stats),
+            meter: Arc::clone(&self.meter),
+            rules: Arc::clone(&self.rules),
             _space: Arc::clone(&self._space),
             rebuild: Rebuild::default(),
             role: Role::Copy(role),
@@ -224,6 +238,10 @@ impl Slot {
         &self.filter
     }
 
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     /// What the module is, whatever its code is made by.
     pub(crate) fn program(&self) -> &Arc<Program> {
         &self.program
@@ -237,6 +255,11 @@ impl Slot {
     /// Whether a VM runs code for which there is better by now.
     pub(super) fn is_outdated(&self) -> bool {
         self.vm.borrow().is_some() && !Arc::ptr_eq(&self.runs.borrow(), &self.tier.current())
+    }
+
+    /// What the filter is granted and sees.
+    pub(crate) fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// Linear memory of the VM, as of its last callback.

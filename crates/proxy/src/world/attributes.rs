@@ -7,6 +7,8 @@ use bytes::Bytes;
 use weir_guest::{Reply, Status};
 use weir_model::limits;
 
+use super::grants::Messages;
+use super::sight::{names_of, names_of_state};
 use super::{LiveWorld, Outcome};
 use crate::exchange::grpc_status_of;
 use crate::foreign::{PropertyKind, Span};
@@ -14,6 +16,7 @@ use crate::listen::Connection;
 use crate::message::{FieldValue, HeaderList, Pseudo, Side};
 use crate::property::{Metadata, PropertyError, SiteMetadata, Value, segments};
 use crate::stream::{Access, Facts, Property, Stream};
+use crate::touched::Kind;
 
 type Found = Result<Value, PropertyError>;
 
@@ -22,6 +25,8 @@ const MISSING: PropertyError = PropertyError::NotFound;
 /// What an attribute may be read from.
 struct Sight<'s> {
     stream: &'s Stream,
+    /// What stands for the messages of a filter that does not see all of them.
+    seen: Option<&'s Messages>,
     metadata: &'s SiteMetadata,
     access: Access,
     keeps_request: bool,
@@ -29,6 +34,7 @@ struct Sight<'s> {
 
 impl LiveWorld {
     pub(super) fn property(&self, path: &[u8]) -> Outcome {
+        self.note_property(path, Kind::Property);
         let value = self.attribute_at(path).and_then(|value| value.serialize());
         value.map(Reply::Bytes).map_err(status_of)
     }
@@ -41,8 +47,14 @@ impl LiveWorld {
         }
     }
 
-    /// An attribute by its segments; also what expressions look up.
+    /// What the filter sees of an attribute; also what expressions look up.
     pub(super) fn attribute(&self, segments: &[&[u8]]) -> Found {
+        let value = self.whole_attribute(segments)?;
+        self.seen_value(|| names_of(segments), value)
+    }
+
+    /// An attribute by its segments.
+    fn whole_attribute(&self, segments: &[&[u8]]) -> Found {
         let Some((first, rest)) = segments.split_first() else {
             return Err(PropertyError::SerializationFailure);
         };
@@ -82,7 +94,9 @@ impl LiveWorld {
         let access = stream.access.get(stage).copied().unwrap_or_default();
         // Higress serves the request's own attributes to the end of the stream.
         let keeps_request = stage != usize::MAX && self.speaks_higress();
+        let seen = self.seen_messages(stream, first);
         let sight = Sight {
+            seen: seen.as_ref(),
             stream,
             metadata: &self.shared.process.metadata,
             access,
@@ -100,10 +114,11 @@ impl LiveWorld {
         if name.contains(&0) {
             return Err(MISSING);
         }
-        stream
-            .property(name)
-            .map(|property| Value::Bytes(property.value.clone()))
-            .ok_or(MISSING)
+        let property = stream.property(name).ok_or(MISSING)?;
+        self.seen_value(
+            || names_of_state(name),
+            Value::Bytes(property.value.clone()),
+        )
     }
 
     /// What filters set on the stream, as expressions see it.
@@ -119,11 +134,16 @@ impl LiveWorld {
                 Value::Bytes(bytes)
             }
         };
+        let value = self.seen_value(|| names_of_state(name), value)?;
         leaf(value, &rest[1..])
     }
 
     pub(super) fn set_property(&self, path: &[u8], value: &[u8]) -> Outcome {
+        self.note_property(path, Kind::WrittenProperty);
         let (stream, stage) = self.stream().ok_or(Status::NotFound)?;
+        if !self.may_set(path) {
+            return Ok(Reply::Done);
+        }
         let stream = &mut *stream.borrow_mut();
         if self.speaks_higress()
             && let Some(outcome) = self.set_magic(stream, stage, (path, value))
@@ -284,17 +304,26 @@ impl Sight<'_> {
     fn request_headers(&self) -> Option<&HeaderList> {
         let is_visible =
             self.access.request_headers || self.stream.is_logging || self.keeps_request;
-        is_visible.then_some(&self.stream.request.headers)
+        is_visible.then(|| {
+            self.seen
+                .map_or(&self.stream.request.headers, |seen| &seen.request)
+        })
     }
 
     fn response_headers(&self) -> Option<&HeaderList> {
         let is_visible = self.access.response_headers || self.stream.is_logging;
-        is_visible.then_some(&self.stream.response.headers)
+        is_visible.then(|| {
+            self.seen
+                .map_or(&self.stream.response.headers, |seen| &seen.response)
+        })
     }
 
     fn response_trailers(&self) -> Option<&HeaderList> {
         let is_visible = self.access.response_trailers || self.stream.is_logging;
-        let trailers = self.stream.response.trailers.as_ref();
+        let trailers = match self.seen {
+            Some(seen) => seen.trailers.as_ref(),
+            None => self.stream.response.trailers.as_ref(),
+        };
         trailers.filter(|_| is_visible)
     }
 

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use weir_guest::door::{ContextId, HttpCall};
 use weir_guest::{Event, Reply, Status, pairs};
-use weir_model::limits;
 
 use super::{LiveWorld, Outcome};
 use crate::dispatch::{CalloutOutcome, callout};
@@ -86,17 +85,12 @@ impl LiveWorld {
         let timeout = u64::try_from(call.timeout_ms).map_err(|_| Status::BadArgument)?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout));
         let name = std::str::from_utf8(call.cluster).map_err(|_| Status::BadArgument)?;
-        let cluster = self
-            .shared
-            .upstreams
-            .cluster(name)
-            .cloned()
-            .ok_or(Status::BadArgument)?;
+        let cluster = self.cluster(name).cloned().ok_or(Status::BadArgument)?;
         let request = request_of(call)?;
-        let in_flight = self.root().map_or(0, |root| root.calls.len());
-        if !cluster.has_endpoint() || in_flight >= limits::CALLOUTS_MAX {
+        if !cluster.has_endpoint() {
             return Err(Status::InternalFailure);
         }
+        self.begin_callout()?;
         let (token, root_id, slot) = (self.token(0), self.here.root, self.slot.clone());
         let task = self.shared.spawn(async move {
             let outcome = callout(&cluster, request, timeout).await;

@@ -4,7 +4,7 @@
 //! expressions. A copy needs what they stand for. It gets no timer and no call in flight: those
 //! belong to the root.
 
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -82,9 +82,8 @@ impl LiveWorld {
     }
 
     /// The world of a copy.
-    pub(crate) fn of_copy(shared: Rc<Shared>, slot: Weak<Slot>, print: &WorldPrint) -> Self {
-        let vm_id = slot.upgrade().map(|slot| slot.filter().vm_id.clone());
-        let mut world = Self::new(shared, slot, vm_id.as_deref().unwrap_or_default());
+    pub(crate) fn of_copy(shared: Rc<Shared>, slot: &Rc<Slot>, print: &WorldPrint) -> Self {
+        let mut world = Self::new(shared, slot);
         world.restore(print);
         world
     }
@@ -106,6 +105,7 @@ impl LiveWorld {
         self.callout = None;
         self.grpc = None;
         self.redis_reply = Bytes::new();
+        self.files = weir_guest::files::Files::new(self.rules.folders.clone());
     }
 
     /// Whether something that a copy began is still to be answered. Streams of gRPC do not count:

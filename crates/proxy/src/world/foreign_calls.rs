@@ -16,6 +16,7 @@ type Result = std::result::Result<Bytes, ForeignStatus>;
 
 impl LiveWorld {
     pub(super) fn foreign(&mut self, name: &[u8], arguments: &[u8]) -> Outcome {
+        self.may_call_foreign(name)?;
         let outcome = match name {
             b"compress" => foreign::compress(arguments, &self.call_time()),
             b"uncompress" => foreign::uncompress(arguments, &self.call_time()),
@@ -87,6 +88,11 @@ impl LiveWorld {
         let wanted = SetFilterState::decode(arguments)?;
         if wanted.path == TCP_CLUSTER {
             let (stream, _) = self.stream().ok_or(ForeignStatus::NotFound)?;
+            // Whether it exists is seen where the connection is made; a plugin learns nothing.
+            let is_known = self.shared.upstreams.cluster(&wanted.value).is_some();
+            if is_known && self.cluster(&wanted.value).is_none() {
+                return Err(ForeignStatus::NotFound);
+            }
             // On an HTTP stream it has no meaning, as in Envoy.
             if let Some(lanes) = stream.borrow_mut().lanes.as_deref_mut() {
                 lanes.cluster = Some(wanted.value.into());

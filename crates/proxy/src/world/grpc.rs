@@ -101,13 +101,14 @@ impl LiveWorld {
     pub(super) fn grpc_call(&mut self, call: &GrpcCall<'_>) -> Outcome {
         let target = self.grpc_target(call)?;
         let token = self.next_grpc(Kind::Call);
-        let Some(cluster) = self.shared.upstreams.cluster(target.cluster).cloned() else {
+        let Some(cluster) = self.cluster(target.cluster).cloned() else {
             return self.no_cluster(token);
         };
-        let is_possible = self.may_start() && call.message.len() <= limits::GRPC_MESSAGE_BYTES_MAX;
-        if !is_possible || !cluster.has_endpoint() {
+        let fits = call.message.len() <= limits::GRPC_MESSAGE_BYTES_MAX;
+        if !fits || !cluster.has_endpoint() {
             return Err(Status::InternalFailure);
         }
+        self.begin_callout()?;
         let timeout = call.timeout_ms.cast_unsigned();
         let outset = outset(&target, call, Some(timeout));
         // Without a length: gRPC says it in the frame.
@@ -127,12 +128,13 @@ impl LiveWorld {
     pub(super) fn grpc_stream(&mut self, call: &GrpcCall<'_>) -> Outcome {
         let target = self.grpc_target(call)?;
         let token = self.next_grpc(Kind::Stream);
-        let Some(cluster) = self.shared.upstreams.cluster(target.cluster).cloned() else {
+        let Some(cluster) = self.cluster(target.cluster).cloned() else {
             return self.no_cluster(token);
         };
-        if !self.may_start() || !cluster.has_endpoint() {
+        if !cluster.has_endpoint() {
             return Err(Status::InternalFailure);
         }
+        self.begin_callout()?;
         let outset = outset(&target, call, None);
         let body = BodySender::streaming(None);
         let (root, slot, sent) = (self.here.root, self.slot.clone(), body.clone());
@@ -194,7 +196,7 @@ impl LiveWorld {
     }
 
     fn grpc_target<'c>(&self, call: &GrpcCall<'c>) -> Result<Target<'c>, Status> {
-        let is_cluster = |name: &str| self.shared.upstreams.cluster(name).is_some();
+        let is_cluster = |name: &str| self.cluster(name).is_some();
         match Service::of(call.service, is_cluster) {
             Service::Message(target) => Ok(target),
             Service::Name(name) if is_cluster(name) => Ok(Target::named(name)),
@@ -217,11 +219,6 @@ impl LiveWorld {
                 return token;
             }
         }
-    }
-
-    fn may_start(&self) -> bool {
-        let in_flight = self.root().map_or(0, |root| root.grpc.len());
-        in_flight < limits::GRPC_CALLS_MAX
     }
 
     fn keep(&mut self, token: u32, task: Option<AbortHandle>, body: BodySender) -> Outcome {

@@ -19,7 +19,8 @@ enum Use {
 impl LiveWorld {
     pub(super) fn header(&self, map: MapKind, name: &[u8]) -> Outcome {
         let side = side_of(map);
-        let found = self.with_map(map, Use::Read, |list| {
+        self.note_read(map, name);
+        let found = self.read_map(map, Use::Read, |list| {
             list.first(name, side)
                 .map(|value| Bytes::copy_from_slice(value.as_bytes()))
         });
@@ -36,7 +37,8 @@ impl LiveWorld {
     }
 
     pub(super) fn headers(&self, map: MapKind) -> Reply {
-        let encoded = self.with_map(map, Use::Read, |list| pairs::encode(list.iter()));
+        self.note_read(map, b"*");
+        let encoded = self.read_map(map, Use::Read, |list| pairs::encode(list.iter()));
         // A map that is not there now has no pairs; only its values are refused.
         Reply::Bytes(encoded.unwrap_or_default())
     }
@@ -45,12 +47,12 @@ impl LiveWorld {
         if is_callout(map) {
             return Err(Status::BadArgument);
         }
-        let bytes = self.with_map(map, Use::Edit, |list| list.bytes())?;
+        let bytes = self.read_map(map, Use::Edit, HeaderList::bytes)?;
         Ok(Reply::Number(bytes as u64))
     }
 
     pub(super) fn edit_headers(
-        &mut self,
+        &self,
         map: MapKind,
         edit: impl FnOnce(&mut HeaderList, Side),
     ) -> Outcome {
@@ -69,6 +71,16 @@ impl LiveWorld {
             stream.route_is_stale |= !keeps;
         }
         Ok(Reply::Done)
+    }
+
+    /// Looks at what the filter sees of a map if it is there now, else `BadArgument`.
+    fn read_map<T>(
+        &self,
+        map: MapKind,
+        how: Use,
+        look: impl FnOnce(&HeaderList) -> T,
+    ) -> Result<T, Status> {
+        self.with_map(map, how, |list| self.seen_map(map, list, look))
     }
 
     /// Looks at a map if it is there now, else `BadArgument`.
@@ -121,6 +133,9 @@ impl LiveWorld {
         if let Some(message) = self.grpc_message(kind) {
             return Ok(Reply::Bytes(message.slice(start, max)));
         }
+        if self.hides_buffer(kind) {
+            return Ok(empty());
+        }
         if is_live(kind) {
             let Some((stream, stage)) = self.stream() else {
                 return Ok(empty());
@@ -138,6 +153,9 @@ impl LiveWorld {
     pub(super) fn buffer_length(&mut self, kind: BufferKind) -> Outcome {
         if let Some(message) = self.grpc_message(kind) {
             return Ok(Reply::Number(message.len() as u64));
+        }
+        if self.hides_buffer(kind) {
+            return Ok(Reply::Number(0));
         }
         if is_live(kind) {
             let Some((stream, stage)) = self.stream() else {
@@ -163,6 +181,10 @@ impl LiveWorld {
             self.fixed_buffer(kind)?;
             return Err(Status::BadArgument);
         }
+        if self.hides_buffer(kind) {
+            // What it does not see it cannot change. That tells nothing.
+            return Ok(Reply::Done);
+        }
         let (stream, stage) = self.stream().ok_or(Status::BadArgument)?;
         let stream = &mut *stream.borrow_mut();
         let body = window_of(stream, stage, kind).ok_or(Status::BadArgument)?;
@@ -173,6 +195,20 @@ impl LiveWorld {
         )
         .map_err(|_| Status::BadArgument)?;
         Ok(Reply::Done)
+    }
+
+    /// Whether the filter does not see these bytes.
+    fn hides_buffer(&self, kind: BufferKind) -> bool {
+        match kind {
+            BufferKind::RequestBody | BufferKind::DownstreamBytes => self.hides_body(Side::Request),
+            BufferKind::ResponseBody | BufferKind::UpstreamBytes => self.hides_body(Side::Response),
+            BufferKind::CalloutBody
+            | BufferKind::GrpcMessage
+            | BufferKind::VmConfiguration
+            | BufferKind::PluginConfiguration
+            | BufferKind::CallArguments
+            | BufferKind::RedisReply => false,
+        }
     }
 
     /// The message that the running callback looks at.

@@ -38,10 +38,7 @@ impl LiveWorld {
     /// Keeps the settings for the commands that follow. Nothing is opened yet.
     pub(super) fn redis_init(&mut self, init: &RedisInit<'_>) -> Outcome {
         let service = Service::of(init.service).ok_or(Status::BadArgument)?;
-        self.shared
-            .upstreams
-            .cluster(service.cluster)
-            .ok_or(Status::BadArgument)?;
+        self.cluster(service.cluster).ok_or(Status::BadArgument)?;
         let timeout = match init.timeout_ms {
             0 => limits::REDIS_TIMEOUT,
             millis => Duration::from_millis(u64::from(millis)),
@@ -60,8 +57,6 @@ impl LiveWorld {
     pub(super) fn redis_call(&mut self, service: &[u8], query: &[u8]) -> Outcome {
         let service = Service::of(service).ok_or(Status::BadArgument)?;
         let cluster = self
-            .shared
-            .upstreams
             .cluster(service.cluster)
             .cloned()
             .ok_or(Status::BadArgument)?;
@@ -71,10 +66,11 @@ impl LiveWorld {
             tracing::warn!(plugin, "a Redis command was not sent: {refusal}");
             return Err(Status::BadArgument);
         }
-        if !cluster.has_endpoint() || root.calls.len() >= limits::CALLOUTS_MAX {
+        if !cluster.has_endpoint() {
             return Err(Status::InternalFailure);
         }
         let settings = root.redis.get(service.cluster).cloned().unwrap_or_default();
+        self.begin_callout()?;
         let login = Login {
             cluster: service.cluster.to_owned(),
             database: service.database.unwrap_or(settings.database),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use weir_guest::door::MetricKind;
 use weir_guest::{Reply, Status};
-use weir_maps::{DequeueError, SetError};
+use weir_maps::{DequeueError, RegisterError, SetError};
+use weir_model::{Exceeded, Limit};
 
+use super::guard::Guard;
 use super::{LiveWorld, Outcome};
-use crate::metrics::{self, MetricRef, Metrics};
+use crate::metrics::{self, DefineError, MetricRef, Metrics, Share};
 
 impl LiveWorld {
     pub(super) fn shared_entry(&self, key: &[u8]) -> Outcome {
@@ -17,13 +19,11 @@ impl LiveWorld {
     }
 
     pub(super) fn set_shared_entry(&self, key: &[u8], value: &[u8], cas: u32) -> Outcome {
-        match self.space.set(key, Bytes::copy_from_slice(value), cas) {
+        let value = Bytes::copy_from_slice(value);
+        match self.space.set(key, value, cas, self.guard.quota()) {
             Ok(_) => Ok(Reply::Done),
             Err(SetError::CasMismatch) => Err(Status::CasMismatch),
-            Err(error) => {
-                tracing::warn!(vm_id = self.space.vm_id(), %error, "shared data was not stored");
-                Err(Status::InternalFailure)
-            }
+            Err(SetError::Full { .. }) => Err(self.guard.refuse(Limit::SharedData)),
         }
     }
 
@@ -47,10 +47,10 @@ impl LiveWorld {
                 tracing::warn!(token, "a notice of a shared queue was dropped");
             }
         });
-        let token = self.space.register(name, listener).map_err(|error| {
-            tracing::warn!(vm_id = self.space.vm_id(), %error, "a queue was not registered");
-            Status::InternalFailure
-        })?;
+        let token = self
+            .space
+            .register(name, listener, self.guard.quota())
+            .map_err(|RegisterError::TooManyQueues { .. }| self.guard.refuse(Limit::Queues))?;
         Ok(Reply::Number(u64::from(token)))
     }
 
@@ -61,23 +61,39 @@ impl LiveWorld {
         } else {
             vm_id
         };
+        if !self.may_use_queues_of(vm_id) {
+            return Err(Status::NotFound);
+        }
         let token = self.space.resolve(vm_id, name).ok_or(Status::NotFound)?;
         Ok(Reply::Number(u64::from(token)))
     }
 
     pub(super) fn enqueue(&self, token: u32, item: &[u8]) -> Outcome {
         use weir_maps::EnqueueError;
+        if !self.may_use_queue(token) {
+            return Err(Status::NotFound);
+        }
         match self.space.enqueue(token, Bytes::copy_from_slice(item)) {
             Ok(()) => Ok(Reply::Done),
             Err(EnqueueError::UnknownToken(_)) => Err(Status::NotFound),
-            Err(error) => {
-                tracing::warn!(%error, "an item was not put into a shared queue");
+            // The limit may be that of another filter, which made the queue.
+            Err(EnqueueError::Full { quota_bytes, .. }) => {
+                let exceeded = Exceeded {
+                    limit: Limit::QueueBytes,
+                    value: quota_bytes as u64,
+                };
+                self.guard
+                    .meter()
+                    .hit(exceeded, "an item was not put into a queue");
                 Err(Status::InternalFailure)
             }
         }
     }
 
     pub(super) fn dequeue(&self, token: u32) -> Outcome {
+        if !self.may_use_queue(token) {
+            return Err(Status::NotFound);
+        }
         match self.space.dequeue(token) {
             Ok(Some(item)) => Ok(Reply::Bytes(item)),
             Ok(None) => Err(Status::Empty),
@@ -96,7 +112,12 @@ pub(super) struct GuestMetrics {
 }
 
 impl GuestMetrics {
-    pub(super) fn define(&mut self, all: &Metrics, kind: MetricKind, name: &[u8]) -> Outcome {
+    pub(super) fn define(
+        &mut self,
+        all: &Metrics,
+        (kind, name): (MetricKind, &[u8]),
+        guard: &Guard,
+    ) -> Outcome {
         let (list, bits, kind) = match kind {
             MetricKind::Counter => (&mut self.counters, 0, metrics::MetricKind::Counter),
             MetricKind::Gauge => (&mut self.gauges, 1, metrics::MetricKind::Gauge),
@@ -107,9 +128,19 @@ impl GuestMetrics {
             index
         } else {
             let text = String::from_utf8_lossy(name);
-            let metric = all.define(kind, &text).map_err(|error| {
-                tracing::warn!(metric = %super::one_line(name), %error, "a metric was not defined");
-                Status::InternalFailure
+            let limits = guard.limits();
+            let share = Share {
+                defined: &guard.meter().metrics,
+                metrics_max: limits.metrics as usize,
+                name_bytes_max: limits.metric_name_bytes as usize,
+            };
+            let metric = all.define(kind, &text, &share).map_err(|error| match error {
+                DefineError::TooManyMetrics { .. } => {
+                    tracing::warn!(metric = %super::one_line(name), %error, "a metric was not defined");
+                    Status::InternalFailure
+                }
+                DefineError::TooManyOfOne { .. } => guard.refuse(Limit::Metrics),
+                DefineError::NameTooLong { .. } => guard.refuse(Limit::MetricName),
             })?;
             list.push((Bytes::copy_from_slice(name), metric));
             list.len() - 1

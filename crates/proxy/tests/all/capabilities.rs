@@ -1,5 +1,7 @@
 //! Statements 293 to 298: what a filter may use, and its environment.
 
+mod table;
+
 use weir_model::{Isolation, Variable};
 
 use crate::guest::guest;

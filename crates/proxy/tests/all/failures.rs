@@ -450,3 +450,47 @@ fn each_configuration_may_have_a_vm_of_its_own() {
         gateway.check(0, &["count 1", second]);
     }
 }
+
+/// A trap in a callback of a gRPC call or stream: who waits is answered, and a new VM takes over.
+#[track_caller]
+fn check_grpc_trap(callback: &str, begin: &str, steps: Vec<crate::peer::Step>) {
+    let script = format!(
+        r#"(request_headers (!get 0 "x-trap") (if (i32.eqz (size)) (then (return (i32.const 0)))) {begin} 1)
+           ({callback} (unreachable))"#
+    );
+    let peer = crate::peer::Peer::start(steps);
+    let gateway = with(guest(&script)).peer(peer.address).start();
+    assert_eq!(gateway.ask(TRAP).brief(), (503, ""), "{callback}");
+    assert_eq!(gateway.ask(GET).status, 200, "{callback}");
+}
+
+#[test]
+fn a_trap_in_a_callback_of_a_grpc_call_answers_those_who_wait() {
+    use crate::peer::Step;
+    if is_oracle() {
+        return;
+    }
+    let stream = r#"(!grpc_stream "peer" "s" "m" "")"#;
+    let ok: &[(&str, &str)] = &[("grpc-status", "0")];
+    let steps = || {
+        vec![
+            Step::Head(200, &[]),
+            Step::Message("one"),
+            Step::Trailers(ok),
+        ]
+    };
+    check_grpc_trap("grpc_receive_initial_metadata", stream, steps());
+    check_grpc_trap("grpc_receive", stream, steps());
+    check_grpc_trap("grpc_receive_trailing_metadata", stream, steps());
+    check_grpc_trap("grpc_close", stream, steps());
+    let call = r#"(!grpc_call "peer" "s" "m" "" "hello" 5000)"#;
+    check_grpc_trap("grpc_receive", call, steps());
+    check_grpc_trap(
+        "grpc_close",
+        call,
+        vec![
+            Step::Head(200, &[]),
+            Step::Trailers(&[("grpc-status", "7")]),
+        ],
+    );
+}

@@ -9,6 +9,7 @@ mod copies;
 mod ends;
 mod envoy;
 mod failures;
+mod grants;
 mod grpc;
 mod guest;
 mod levels;

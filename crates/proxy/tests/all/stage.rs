@@ -14,6 +14,7 @@ use weir_model::{
     Dialect, FailureRules, Filter, GuestLimits, Isolation, Metadata, Name, OnFailure, Recycling,
     Strictness,
 };
+use weir_proxy::touched::Kind;
 use weir_proxy::worker::Running;
 use weir_proxy::{Prepared, Process};
 
@@ -58,6 +59,8 @@ pub(crate) struct Gateway {
     host: Host,
     pub(crate) address: std::net::SocketAddr,
     pub(crate) upstream: Upstream,
+    /// The server behind the cluster `side`.
+    pub(crate) side: Upstream,
     names: Vec<Name>,
     lines: Vec<Lines>,
     log: Log,
@@ -114,10 +117,14 @@ impl Stage {
             environment: Vec::new(),
             capabilities: None,
             engine: weir_model::EngineChoice::Cranelift,
+            grants: weir_model::Grants::default(),
+            sees: None,
             isolation: Isolation::Plugin,
             limits: GuestLimits {
                 call: Duration::from_secs(2),
                 request: Duration::from_secs(10),
+                // Tests of the limit in flight make all their calls for one request.
+                request_callouts: u32::MAX,
                 ..GuestLimits::default()
             },
             on_failure: OnFailure::Reload,
@@ -207,6 +214,7 @@ impl Stage {
             host,
             address,
             upstream,
+            side,
             names,
             lines,
             log,
@@ -315,6 +323,27 @@ impl Gateway {
         let stats = process.filter_stats().into_iter();
         let mut stats = stats.filter(|(name, _)| *name == self.names[filter]);
         stats.next().expect("a filter").1
+    }
+
+    /// What a filter touched or was refused: kind, name, times it was refused.
+    pub(crate) fn touched(&self, filter: usize) -> Vec<(Kind, String, u64)> {
+        let Host::Weir { process, .. } = &self.host else {
+            panic!("Envoy notes nothing")
+        };
+        let touched = process.touched(&self.names[filter]).expect("a filter");
+        let entries = touched.entries().into_iter();
+        entries
+            .map(|(kind, name, counts)| (kind, name, counts.refused))
+            .collect()
+    }
+
+    /// What it touched, as YAML.
+    pub(crate) fn page(&self, filter: usize) -> String {
+        let Host::Weir { process, .. } = &self.host else {
+            panic!("Envoy notes nothing")
+        };
+        let touched = process.touched(&self.names[filter]).expect("a filter");
+        touched.page(&self.names[filter], weir_model::GrantMode::DryRun)
     }
 
     /// From which level on plugins log.

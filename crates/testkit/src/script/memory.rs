@@ -45,9 +45,13 @@ impl Memory {
             | Call::CloseStream(_)
             | Call::ClearRouteCache
             | Call::OverrideHost { .. }
+            | Call::Touched { .. }
             | Call::LocalResponse(_) => Reply::Done,
             Call::Done | Call::Foreign { .. } => Reply::Refused(Status::NotFound),
             Call::Withheld { .. } => Reply::Refused(Status::InternalFailure),
+            Call::Resolution(_) => Reply::Number(1),
+            // There are no files.
+            Call::File(_) => Reply::Refused(Status::Unimplemented),
             Call::CalloutStatus => Reply::Outcome(0, Bytes::new()),
             Call::Property { path } => found(self.properties.get(path)),
             Call::SetProperty { path, value } => {

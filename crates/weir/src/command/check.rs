@@ -1,6 +1,8 @@
 //! `weir check`: the configuration and every module it uses, judged; then every plugin is started
 //! once in a VM that is thrown away, as a worker would start it.
 
+mod grants;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -188,6 +190,7 @@ fn inspect_modules(site: &Site) -> Findings {
                 judge(module, &report, &uses, &mut findings);
                 for filter in uses {
                     judge_use(&report, (site, &filter.name), module, &mut findings);
+                    grants::judge(&report, filter, site, &mut findings);
                 }
             }
             Err(text) => findings.problems.push(Finding {

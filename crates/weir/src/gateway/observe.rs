@@ -121,6 +121,12 @@ impl Observe for Facts {
         !self.is_draining.load(Ordering::Relaxed)
     }
 
+    fn touched(&self, plugin: &str) -> Option<String> {
+        let filter = self.process.site.filters.get(plugin)?;
+        let touched = self.process.touched(plugin)?;
+        Some(touched.page(plugin, filter.grants.mode))
+    }
+
     fn site(&self) -> Arc<Site> {
         Arc::clone(&self.process.site)
     }

@@ -151,6 +151,17 @@ impl Gateway {
             .expect("the system tells the resident memory")
     }
 
+    /// Processor time of the gateway so far.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let path = format!("/proc/{}/task", self.child.id());
+        let tasks = fs::read_dir(path).expect("the gateway runs");
+        let nanos = |task: fs::DirEntry| -> Option<u64> {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse().ok()
+        };
+        Duration::from_nanos(tasks.filter_map(|task| nanos(task.ok()?)).sum())
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();

@@ -4,6 +4,7 @@ mod code;
 mod conformance;
 mod faults;
 mod gateway;
+mod grants;
 mod guests;
 mod harness;
 mod life;
@@ -11,6 +12,7 @@ mod load;
 mod malformed;
 mod tcp;
 mod upstreams;
+mod walls;
 
 use std::ffi::OsString;
 use std::fs;

@@ -2,6 +2,7 @@
 //! ends must see the same, in the same order.
 
 pub(crate) mod envoy;
+mod faults;
 mod requests;
 mod scripts;
 

@@ -7,7 +7,7 @@ use weir_guest::{Event, SnapshotError};
 
 use super::{Guest, Slot};
 use crate::plugin::stats::Birth;
-use crate::plugin::{PluginError, RootSpec};
+use crate::plugin::{Meter, PluginError, RootSpec};
 use crate::world::{LiveWorld, Root};
 
 impl Slot {
@@ -29,21 +29,23 @@ impl Slot {
                 .can_snapshot()
                 .map_err(|refusal| self.no_snapshot(refusal.into()))?;
         }
-        let world = LiveWorld::new(Rc::clone(&self.shared), self.this.clone(), &filter.vm_id);
+        let unknown = || PluginError::Unknown(filter.name.clone());
+        let this = self.this.upgrade().ok_or_else(unknown)?;
+        let world = LiveWorld::new(Rc::clone(&self.shared), &this);
         let program = self.tier.current();
         let vm = self
             .host
             .start(&program, world, &filter.limits)
             .map_err(|error| PluginError::Start {
                 filter: filter.name.clone(),
-                error,
+                error: self.meter.at_start(error, &filter.limits),
             })?;
         let mut guest = Guest {
             vm,
             roots: Vec::with_capacity(self.specs.len()),
         };
         for spec in &self.specs {
-            guest.start_root(spec)?;
+            guest.start_root(spec, &self.meter)?;
         }
         self.put(guest, birth);
         *self.runs.borrow_mut() = program;
@@ -73,7 +75,7 @@ impl Slot {
 }
 
 impl Guest {
-    fn start_root(&mut self, spec: &RootSpec) -> Result<(), PluginError> {
+    fn start_root(&mut self, spec: &RootSpec, meter: &Meter) -> Result<(), PluginError> {
         let filter = &spec.filter;
         let root = Root::new(Arc::clone(filter), spec.configuration.clone());
         let root = self.vm.world().add_root(root);
@@ -101,7 +103,7 @@ impl Guest {
                 .map_err(|failure| PluginError::Callback {
                     filter: filter_name,
                     callback,
-                    failure,
+                    failure: meter.in_start(failure, &filter.limits),
                 })?;
             if result == 0 && !matches!(event, Event::ContextCreate { .. }) {
                 return Err(PluginError::Refused {

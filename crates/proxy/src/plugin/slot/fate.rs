@@ -8,10 +8,10 @@ use weir_guest::{Event, Failure, FailureKind, StartError};
 use weir_model::{OnFailure, limits};
 
 use super::Slot;
-use crate::plugin::PluginError;
 use crate::plugin::breaker::Permit;
 use crate::plugin::reports::{FailureReport, Notice};
 use crate::plugin::stats::Birth;
+use crate::plugin::{PluginError, exceeded_by};
 use crate::stream::Order;
 
 /// What a slot knows about its next VM.
@@ -45,7 +45,13 @@ impl Slot {
         if self.filter.on_failure == OnFailure::Open {
             self.stats.bypassed(streams.len() as u64);
         }
-        let report = FailureReport::new(failure.kind(), failure, event.callback());
+        let mut report = FailureReport::new(failure.kind(), failure, event.callback());
+        if let Some(limit) = exceeded_by(failure, &self.filter.limits) {
+            self.meter.count(limit);
+            if failure.kind() == FailureKind::Deadline {
+                report.reason = format!("{} ({limit})", report.reason);
+            }
+        }
         self.take_down(report, streams.len());
         if let (Some(quarantine), Some(pattern)) = (&self.stats.quarantine, pattern)
             && quarantine.blame(pattern, Instant::now())

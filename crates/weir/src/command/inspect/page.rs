@@ -172,6 +172,13 @@ impl Page<'_, '_> {
         for grant in &report.grants {
             self.line(&format!("  - {}", printable(grant)));
         }
+        if report.purpose == Purpose::ProxyWasmPlugin {
+            self.line("");
+            self.title("As settings of a filter (what runs shows with grants: { mode: dry_run })");
+            for line in report.needs.yaml().lines() {
+                self.line(&format!("    {}", printable(line)));
+            }
+        }
     }
 
     fn imports(&mut self, report: &Report) {

@@ -8,6 +8,7 @@ use weir_model::Name;
 use weir_proxy::Process;
 use weir_proxy::metrics::{FamilyKind, Writer};
 use weir_proxy::plugin::{BreakerState, FailureReport, FilterReport};
+use weir_proxy::touched::Kind;
 
 /// How one number of a filter is read.
 type Read = fn(&FilterReport) -> u64;
@@ -145,6 +146,8 @@ fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
         "snapshots": report.renewals,
         "staleness_max_ms": u64::try_from(report.staleness_max.as_millis()).unwrap_or(u64::MAX),
         "calls_ms": u64::try_from(report.calls.as_millis()).unwrap_or(u64::MAX),
+        "limits_hit": limits_hit(process, name),
+        "total_memory_bytes": process.meters.get(name).map(|meter| meter.memory_bytes()),
     })
 }
 
@@ -156,6 +159,33 @@ fn by_kind(report: &FilterReport) -> Value {
         .map(|(kind, count)| (kind.word().to_owned(), count.into()))
         .collect();
     Value::Object(shown)
+}
+
+/// The limits that it has hit, by their keys.
+fn limits_hit(process: &Process, filter: &Name) -> Value {
+    let meter = process.meters.get(filter);
+    let hits = meter.map(|meter| meter.hits()).unwrap_or_default();
+    let hits = hits.into_iter().filter(|(_, count)| *count > 0);
+    let shown: Map<String, Value> = hits
+        .map(|(limit, count)| (limit.key().to_owned(), count.into()))
+        .collect();
+    Value::Object(shown)
+}
+
+/// How often each limit was hit, in Prometheus's format.
+fn export_limits(process: &Process, writer: &mut Writer) {
+    let mut family = writer.family(
+        "weir_filter_limits_hit_total",
+        FamilyKind::Counter,
+        "Limits of a filter that were hit.",
+    );
+    for (filter, meter) in &process.meters {
+        for (limit, count) in meter.hits() {
+            if count > 0 {
+                family.sample(&[("filter", filter), ("limit", limit.key())], count);
+            }
+        }
+    }
 }
 
 /// The last failure of each filter that had one.
@@ -181,6 +211,7 @@ fn failure(filter: &Name, report: &FailureReport) -> Value {
 
 /// Every filter in Prometheus's format.
 pub(super) fn export(process: &Process, writer: &mut Writer) {
+    export_limits(process, writer);
     let stats = process.filter_stats();
     for (name, kind, help, read) in FAMILIES {
         let mut family = writer.family(name, kind, help);
@@ -206,5 +237,27 @@ pub(super) fn export(process: &Process, writer: &mut Writer) {
     for (filter, report) in &stats {
         let is_open = report.breaker != BreakerState::Closed;
         breaker.sample(&[("filter", filter)], u64::from(is_open));
+    }
+    export_refusals(process, writer);
+}
+
+/// What filters asked for and were not granted. A kind has a line once it has occurred.
+fn export_refusals(process: &Process, writer: &mut Writer) {
+    let mut refusals = writer.family(
+        "weir_filter_not_granted_total",
+        FamilyKind::Counter,
+        "What a plugin asked for and was not granted, by kind; in a dry run it was let.",
+    );
+    for name in process.site.filters.keys() {
+        let Some(touched) = process.touched(name) else {
+            continue;
+        };
+        for kind in Kind::ALL {
+            let labels = [("filter", &**name), ("kind", kind.name())];
+            let refused = touched.refused(kind);
+            if refused > 0 {
+                refusals.sample(&labels, refused);
+            }
+        }
     }
 }

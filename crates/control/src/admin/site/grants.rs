@@ -1,0 +1,57 @@
+//! What a filter is granted and sees, for operators. Keys of hashes and texts in the place of
+//! values are not shown.
+
+use serde_json::{Map, Value, json};
+use weir_model::{FileAccess, GrantMode, Grants, Pattern, Randomness, Sees, Showing};
+
+pub(super) fn grants(grants: &Grants) -> Value {
+    let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::text).collect::<Vec<_>>();
+    let clusters = grants.clusters.as_ref();
+    let files = grants.files.iter().map(|file| {
+        json!({
+            "host": file.host.to_string_lossy(),
+            "guest": file.guest,
+            "write": file.access == FileAccess::Write,
+        })
+    });
+    json!({
+        "mode": match grants.mode {
+            GrantMode::Enforce => "enforce",
+            GrantMode::DryRun => "dry_run",
+        },
+        "clusters": clusters.map(|names| names.iter().map(|name| &**name).collect::<Vec<_>>()),
+        "vm_ids": grants.vm_ids,
+        "foreign_functions": grants.foreign_functions,
+        "files": files.collect::<Vec<_>>(),
+        "clock_resolution": grants.clock_resolution.map(super::seconds),
+        "random": grants.randomness == Randomness::Granted,
+        "protected_headers": texts(&grants.protected_headers),
+        "write_headers": texts(&grants.write_headers),
+    })
+}
+
+pub(super) fn sees(sees: &Sees) -> Value {
+    let seen = |is_hidden: bool| if is_hidden { "hide" } else { "show" };
+    json!({
+        "request_headers": rules(&sees.request_headers),
+        "response_headers": rules(&sees.response_headers),
+        "query": rules(&sees.query),
+        "properties": rules(&sees.properties),
+        "request_body": seen(sees.hidden_bodies.request),
+        "response_body": seen(sees.hidden_bodies.response),
+    })
+}
+
+fn rules(rules: &[(Pattern, Showing)]) -> Value {
+    let shown = rules.iter().map(|(pattern, showing)| {
+        let rule = match showing {
+            Showing::Show => json!("show"),
+            Showing::Hide => json!("hide"),
+            Showing::Hash => json!("hash"),
+            Showing::Text(_) => json!("redact"),
+            Showing::Ends { first, last } => json!({ "first": first, "last": last }),
+        };
+        (pattern.text(), rule)
+    });
+    Value::Object(shown.collect::<Map<_, _>>())
+}
