@@ -18,11 +18,11 @@ pub(crate) use cluster::{ClusterText, EjectionText};
 pub(crate) use code::CodeCacheText;
 pub(crate) use failure::{FailureText, RecycleText};
 pub(crate) use filter::{FilterText, FilterUseText, ModuleText, VariableText};
-pub(crate) use limits::LimitsText;
 pub(crate) use grants::{
     FileGrantText, GrantsText, GuestPath, HeaderPattern, PropertyPattern, RedactionText, Seen,
     SeesText, ShowingText, TextPattern, Word,
 };
+pub(crate) use limits::LimitsText;
 pub(crate) use listener::ListenerText;
 pub(crate) use route::{
     ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,

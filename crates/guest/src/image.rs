@@ -50,6 +50,45 @@ impl Image {
         writer.finish()
     }
 
+    /// An image that another process wrote; no file: all of it is zero.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no memory, or the file is none that images have.
+    pub(crate) fn adopt(file: Option<File>, filled: Vec<Range<usize>>) -> io::Result<Self> {
+        let Some(file) = file else {
+            return Ok(Self {
+                content: None,
+                filled: Vec::new(),
+            });
+        };
+        let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let is_sealed = rustix::fs::fcntl_get_seals(&file)?
+            .contains(SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW);
+        let fits = filled
+            .iter()
+            .all(|part| part.start <= part.end && part.end <= bytes);
+        if !is_sealed || !fits || !bytes.is_multiple_of(rustix::param::page_size()) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Self::view_of(file, bytes, filled)
+    }
+
+    /// Maps a sealed file of this length for reading.
+    fn view_of(file: File, bytes: usize, filled: Vec<Range<usize>>) -> io::Result<Self> {
+        #[expect(unsafe_code, reason = "mappings are made by address")]
+        // SAFETY: a new mapping at a place that the system chooses touches nothing that exists.
+        let view = unsafe {
+            let (access, kind) = (ProtFlags::READ, MapFlags::PRIVATE);
+            rustix::mm::mmap(std::ptr::null_mut(), bytes, access, kind, &file, 0)?
+        };
+        let view = NonNull::new(view.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self {
+            content: Some(Content { file, view, bytes }),
+            filled,
+        })
+    }
+
     /// Length in bytes, a whole number of the host's pages. What lies behind it is zero.
     pub(crate) fn bytes(&self) -> usize {
         self.content.as_ref().map_or(0, |content| content.bytes)
@@ -143,17 +182,7 @@ impl Writer {
         rustix::fs::ftruncate(&file, bytes as u64)?;
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&file, seals)?;
-        #[expect(unsafe_code, reason = "mappings are made by address")]
-        // SAFETY: a new mapping at a place that the system chooses touches nothing that exists.
-        let view = unsafe {
-            let (access, kind) = (ProtFlags::READ, MapFlags::PRIVATE);
-            rustix::mm::mmap(std::ptr::null_mut(), bytes, access, kind, &file, 0)?
-        };
-        let view = NonNull::new(view.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Image {
-            content: Some(Content { file, view, bytes }),
-            filled: self.filled,
-        })
+        Image::view_of(file, bytes, self.filled)
     }
 }
 

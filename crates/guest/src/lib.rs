@@ -3,9 +3,11 @@
 //! Read in this order: [`door`] is the only way in and out, [`abi`] names what Proxy-Wasm modules
 //! may import and export, [`prepare`] rewrites a module, [`code`] compiles it or finds its code,
 //! [`program`] checks it, [`vm`] runs it, `memory` and `image` are what its linear memories are made
-//! of, [`snapshot`] keeps their state, and `host` turns its imports into calls through the door.
+//! of, [`snapshot`] keeps their state, `host` turns its imports into calls through the door, and
+//! [`apart`] does all that in another process.
 
 pub mod abi;
+pub mod apart;
 pub mod code;
 pub mod door;
 pub mod engine;

@@ -3,7 +3,8 @@
 //! Invariant: a [`Program`] that exists can be linked; everything that could be refused about a
 //! module was refused here, with its name.
 
-use std::sync::Arc;
+use std::fs::File;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{ExternType, FuncType, ModuleExport, ValType};
 use weir_model::{Dialect, Strictness};
@@ -37,6 +38,10 @@ pub struct Program {
     pub dialect_reason: String,
     /// Imports that the host does not answer: each became a stub that says `Unimplemented`.
     pub stubs: Vec<String>,
+    /// What the preparation found in the module.
+    pub(crate) facts: Facts,
+    /// The compiled code as a file without a name, once a process needed it.
+    code: OnceLock<File>,
 }
 
 /// How a module is checked.
@@ -195,6 +200,52 @@ impl Program {
             dialect,
             dialect_reason,
             stubs,
+            facts: facts.clone(),
+            code: OnceLock::new(),
+        })
+    }
+
+    /// The compiled code, sealed, to be handed to another process.
+    pub(crate) fn code(&self) -> std::io::Result<&File> {
+        if let Some(code) = self.code.get() {
+            return Ok(code);
+        }
+        let code = crate::apart::code_file(&self.module)?;
+        Ok(self.code.get_or_init(|| code))
+    }
+
+    /// A program that the gateway checked and compiled, as another process receives it.
+    pub(crate) fn received(
+        (engine, kind): (&Engine, EngineKind),
+        code: File,
+        (version, dialect): (AbiVersion, Dialect),
+        (facts, start_image): (&Facts, Snapshot),
+    ) -> Result<Self, LoadError> {
+        let inner = engine.of(kind).map_err(LoadError::NoEngine)?;
+        #[expect(
+            unsafe_code,
+            reason = "compiled code is trusted by whoever runs it, so loading it is unsafe"
+        )]
+        // SAFETY: the file was written by the gateway's own process with `Module::serialize` and
+        // sealed before anybody else had it, and the gateway runs this same executable.
+        let module = unsafe { wasmtime::Module::deserialize_open_file(inner, code) };
+        let module = module.map_err(|error| LoadError::Code(format!("{error:#}")))?;
+        let exports = Exports::find(&module, facts)?;
+        let obstacles = facts.obstacles.clone();
+        Ok(Self {
+            gated: gated(&module, &exports),
+            exports,
+            module,
+            refusal: (!obstacles.is_empty()).then_some(SnapshotRefusal { obstacles }),
+            start_image,
+            life: Arc::new(()),
+            engine: kind,
+            version,
+            dialect,
+            dialect_reason: String::new(),
+            stubs: Vec::new(),
+            facts: facts.clone(),
+            code: OnceLock::new(),
         })
     }
 

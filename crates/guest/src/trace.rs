@@ -83,11 +83,11 @@ impl Trace {
 }
 
 /// One frame of the engine, with the calls that were inlined into it.
-fn frames_of(info: &FrameInfo) -> Vec<Frame> {
+fn frames_of(call: &FrameInfo) -> Vec<Frame> {
     let frame = |name: Option<&str>, symbol: Option<&FrameSymbol>| Frame {
         function: name.map(readable),
-        index: info.func_index(),
-        offset: info.module_offset().and_then(|at| u32::try_from(at).ok()),
+        index: call.func_index(),
+        offset: call.module_offset().and_then(|at| u32::try_from(at).ok()),
         source: symbol.and_then(|symbol| {
             Some(Source {
                 file: shortened(symbol.file()?).to_owned(),
@@ -95,12 +95,12 @@ fn frames_of(info: &FrameInfo) -> Vec<Frame> {
             })
         }),
     };
-    if info.symbols().is_empty() {
-        return vec![frame(info.func_name(), None)];
+    if call.symbols().is_empty() {
+        return vec![frame(call.func_name(), None)];
     }
-    let symbols = info.symbols().iter();
+    let symbols = call.symbols().iter();
     symbols
-        .map(|symbol| frame(symbol.name().or(info.func_name()), Some(symbol)))
+        .map(|symbol| frame(symbol.name().or(call.func_name()), Some(symbol)))
         .collect()
 }
 

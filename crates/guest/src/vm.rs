@@ -2,7 +2,7 @@
 //!
 //! Invariant: after a [`Failure`] the instance is never entered again.
 
-mod callbacks;
+pub(crate) mod callbacks;
 mod link;
 mod state;
 mod waiting;
@@ -42,7 +42,7 @@ pub struct Host<W: World> {
 type Linking<W> = fn(&mut Linker<Cell<W>>) -> wasmtime::Result<()>;
 
 /// How messages call the function of a module's start section.
-const START_SECTION: &str = "the start section";
+pub(crate) const START_SECTION: &str = "the start section";
 
 /// A running guest.
 pub struct Vm<W: World> {
@@ -62,6 +62,9 @@ pub enum StartError {
     /// The module is larger than its limits from the start.
     #[error("the module needs more than it may use: {0}")]
     TooLarge(Exceeded),
+    /// No process for it.
+    #[error("the plugin's process does not start: {0}")]
+    Process(String),
     /// `_initialize`, `main` or `_start` failed.
     #[error("{export} failed: {failure}")]
     Start {

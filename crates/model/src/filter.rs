@@ -110,7 +110,25 @@ pub enum Isolation {
     /// queues and callouts of the root context; requests get copies of it.
     Request,
     /// One filter, in a child process of each worker.
-    Process(Inside),
+    Process(Apart),
+}
+
+/// How a filter runs in a child process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// What shares a VM there.
+    pub inside: Inside,
+    /// The user and group that it becomes, if the gateway runs as root.
+    pub user: u32,
+}
+
+impl Default for Apart {
+    fn default() -> Self {
+        Self {
+            inside: Inside::default(),
+            user: crate::limits::APART_USER,
+        }
+    }
 }
 
 /// What shares a VM inside a child process.

@@ -19,8 +19,8 @@ pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Prot
 pub use code::{CodeCache, EngineChoice};
 pub use failure::{Breaker, FailureRules, Quarantine, Recycling};
 pub use filter::{
-    Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure, Strictness,
-    Variable,
+    Apart, Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure,
+    Strictness, Variable,
 };
 pub use grants::{
     FileAccess, FileGrant, GrantMode, Grants, HiddenBodies, Pattern, Randomness, Sees, Showing,

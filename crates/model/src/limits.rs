@@ -31,6 +31,10 @@ pub const GUEST_STACK_BYTES: usize = 1 << 20;
 pub const TRACE_FRAMES_MAX: usize = 20;
 /// Characters of a name or path in them: generic functions have names without end.
 pub const TRACE_NAME_CHARS_MAX: usize = 256;
+/// Images of a plugin that drew random numbers while it started: requests pick one by chance.
+pub const SEEDED_IMAGES: usize = 4;
+/// One of them is made anew this often.
+pub const RESEED_INTERVAL: Duration = Duration::from_mins(1);
 /// Copies of one VM that wait for their next stream, on one worker: what a burst leaves behind.
 pub const IDLE_COPIES_MAX: usize = 256;
 /// Distinct failures of one filter that are logged in full and counted by themselves; a plugin that
@@ -238,3 +242,22 @@ pub const LOG_CLOSE_TIME: Duration = Duration::from_secs(2);
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Longest exchange on the admin address, from accept to the end of the answer.
 pub const ADMIN_EXCHANGE_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes of one message between the gateway and a plugin's process: twice the largest body that a
+/// plugin gets or gives at once.
+pub const APART_FRAME_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a text about a failure that a plugin's process may tell.
+pub const APART_TEXT_BYTES_MAX: usize = 64 << 10;
+/// What a plugin's process may write to besides the memory of its guests: the engine's own
+/// structures, stacks, and a message in each direction.
+pub const APART_HOST_BYTES: u64 = 256 << 20;
+/// How much longer than twice the limit of a call a plugin's process may be silent. It ends its
+/// guests itself and in time; only one that was taken over, or got no processor, is silent longer.
+pub const APART_GRACE: Duration = Duration::from_secs(1);
+/// From the start of a plugin's process until it stands behind its walls, with its code loaded.
+pub const APART_READY_TIME: Duration = Duration::from_secs(10);
+/// The user and group of a plugin's process, if the gateway runs as root: the number that systems
+/// give to nobody.
+pub const APART_USER: u32 = 65_534;
+/// Descriptors of a plugin's process with snapshots: an image for each memory of a few snapshots.
+pub const APART_FILES_MAX: u64 = 256;

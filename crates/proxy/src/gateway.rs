@@ -11,10 +11,11 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use weir_guest::apart::{Launcher, Report};
 use weir_guest::door::{Clock, ContextId};
 use weir_guest::{Engine, EngineError, LoadError, Program, abi};
 use weir_maps::Spaces;
@@ -24,7 +25,7 @@ pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
 use crate::metrics::Metrics;
-use crate::plugin::{FilterStats, Meter, PluginError, PluginLog};
+use crate::plugin::{FilterStats, Meter, Nursery, PluginError, PluginLog};
 use crate::property::{Node, SiteMetadata};
 use crate::touched::Touched;
 use crate::upstream::{Resolver, Upstreams};
@@ -44,6 +45,9 @@ pub struct Process {
     /// From which level on plugins' lines are written.
     pub plugin_log: PluginLog,
     pub(crate) engine: Engine,
+    pub(crate) launcher: Launcher,
+    /// What stands around the processes of filters that have some.
+    walls: Mutex<BTreeMap<Name, Vec<Report>>>,
     pub(crate) spaces: Spaces,
     pub(crate) node: Node,
     pub(crate) metadata: SiteMetadata,
@@ -57,6 +61,7 @@ pub struct Process {
     pub meters: BTreeMap<Name, Arc<Meter>>,
     pub(crate) rules: BTreeMap<Name, Arc<Rules>>,
     touched: BTreeMap<Name, Arc<Touched>>,
+    pub(crate) nursery: Nursery,
     origin: std::time::Instant,
 }
 
@@ -183,6 +188,8 @@ impl Prepared {
             metrics: Metrics::new(),
             plugin_log: PluginLog::new(site.filters.keys()),
             engine,
+            launcher: Launcher::of_this_program(),
+            walls: Mutex::default(),
             spaces: Spaces::new(),
             node: Node::of(&site.node),
             metadata: SiteMetadata::of(&site),
@@ -205,6 +212,7 @@ impl Prepared {
             environment,
             rules,
             touched,
+            nursery: Nursery::default(),
             origin: std::time::Instant::now(),
             site,
         };
@@ -277,6 +285,29 @@ impl Process {
             .iter()
             .map(|(name, stats)| (name.clone(), stats.report()))
             .collect()
+    }
+
+    /// What stands around a filter's processes; nothing for a filter without one.
+    #[must_use]
+    pub fn walls(&self, filter: &Name) -> Vec<Report> {
+        let walls = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
+        walls.get(filter).cloned().unwrap_or_default()
+    }
+
+    /// Notes what stands around a new process of a filter, and tells what is missing if that is news.
+    pub(crate) fn note_walls(&self, filter: &Name, walls: &[Report]) {
+        let mut known = self.walls.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(filter).is_some_and(|known| known == walls) {
+            return;
+        }
+        known.insert(filter.clone(), walls.to_vec());
+        drop(known);
+        for report in walls {
+            if let Some(reason) = &report.missing {
+                let wall = report.wall;
+                tracing::warn!(%filter, %wall, reason, "a wall of the plugin's process is missing");
+            }
+        }
     }
 
     /// What a filter touched or was refused; `None`: there is no such filter.

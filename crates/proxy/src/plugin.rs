@@ -5,8 +5,10 @@
 
 mod breaker;
 mod copies;
+mod guest;
 mod log;
 mod meter;
+mod nursery;
 mod quarantine;
 mod rebuild;
 mod reports;
@@ -18,15 +20,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use weir_guest::{Failure, Host, SnapshotError, StartError};
+use weir_guest::{Failure, SnapshotError, StartError};
 use weir_model::{Filter, FilterUse, Isolation, Name};
 
 use crate::gateway::{Process, Shared};
-use crate::world::LiveWorld;
 pub use breaker::BreakerState;
+use guest::VmMaker;
 pub use log::{PluginLevel, PluginLog};
 pub use meter::Meter;
 pub(crate) use meter::{LineVerdict, exceeded_by};
+pub(crate) use nursery::Nursery;
 pub(crate) use quarantine::Pattern;
 pub use reports::FailureReport;
 pub(crate) use slot::{Admission, Slot};
@@ -142,16 +145,16 @@ impl Plugins {
         if worker == 0 {
             place(&site.background)?;
         }
-        let host =
-            Host::<LiveWorld>::new(&shared.process.engine).map_err(|error| PluginError::Start {
-                filter: "(all)".into(),
-                error,
-            })?;
-        let host = Rc::new(host);
+        let maker = VmMaker::new(shared).map_err(|error| PluginError::Start {
+            filter: "(all)".into(),
+            error,
+        })?;
+        let maker = Rc::new(maker);
         let mut slots = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.into_iter().enumerate() {
-            let slot = Slot::new(index, draft.filter, draft.roots, (shared, &host))?;
+            let slot = Slot::new(index, draft.filter, draft.roots, (shared, &maker))?;
             slot.start(Birth::First)?;
+            slot.seek_images();
             slots.push(slot);
         }
         let chain = |places: Vec<Place>| -> Chain {

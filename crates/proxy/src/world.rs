@@ -68,6 +68,8 @@ pub(crate) struct LiveWorld {
     /// The last tokens of gRPC calls and of gRPC streams.
     grpc_tokens: [u32; 2],
     metrics: Arc<GuestMetrics>,
+    /// It has registered a queue.
+    has_queues: bool,
     /// It has drawn random bytes.
     pub(crate) is_seeded: bool,
     space: Arc<weir_maps::Space>,
@@ -118,6 +120,7 @@ impl LiveWorld {
             next_token: 0,
             grpc_tokens: [0; 2],
             metrics: Arc::default(),
+            has_queues: false,
             is_seeded: false,
             files: weir_guest::files::Files::new(rules.folders.clone()),
             rules,

@@ -98,6 +98,9 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page, or write the pages of all commands into a folder.
     Man(Man),
+    /// Run plugins for the gateway that starts this: `isolation: process`.
+    #[command(name = weir_guest::apart::COMMAND, hide = true)]
+    Plugin,
 }
 
 /// Arguments of `weir serve`.

@@ -4,6 +4,7 @@ mod check;
 mod compile;
 mod inspect;
 mod manual;
+mod plugin;
 mod serve;
 
 use crate::cli::{Cli, Command};
@@ -20,6 +21,7 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Compile(arguments) => compile::run(&arguments, terminal),
         Command::Completions(arguments) => manual::completions(arguments.shell, terminal),
         Command::Man(arguments) => manual::pages(arguments.dir.as_deref(), terminal),
+        Command::Plugin => plugin::run(),
     }
 }
 

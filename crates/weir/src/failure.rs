@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use thiserror::Error;
+use weir_guest::apart::PluginProcessError;
 use weir_guest::inspect::InspectError;
 
 use crate::gateway::GatewayError;
@@ -83,6 +84,9 @@ pub enum Failure {
     /// The gateway did not start or ended badly.
     #[error("the gateway stopped")]
     Gateway(#[from] GatewayError),
+    /// A plugin's process cannot go on.
+    #[error("the plugin's process cannot go on")]
+    Plugin(#[source] PluginProcessError),
 }
 
 impl Failure {
@@ -126,7 +130,11 @@ impl Failure {
             Self::NoModule { .. } => Some("a module is what the compiler writes for a wasm target"),
             Self::Write { .. } => Some("name a folder that this user may write to"),
             Self::Gateway(error) => error.hint(),
-            Self::Refused
+            Self::Plugin(PluginProcessError::NotCalled) => {
+                Some("`weir serve` starts it for filters with `isolation: process`")
+            }
+            Self::Plugin(PluginProcessError::Broken(_))
+            | Self::Refused
             | Self::Output(_)
             | Self::Logging(_)
             | Self::Signals(_)

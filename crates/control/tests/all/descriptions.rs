@@ -52,7 +52,7 @@ fn the_schema_refuses_unknown_keys_and_bad_values() {
     );
     check("clusters: { a: { endpoints: [] } }");
     check("clusters: { a: { endpoints: [b], load_balancing: fair } }");
-    check("filters: { a: { module: m, isolation: process } }");
+    check("filters: { a: { module: m, isolation: { process: { inside: module } } } }");
     check("workers: 0");
     check("drain_timeout: 5 s");
 }

@@ -332,7 +332,7 @@ impl Headers {
 }
 
 /// What the host assumes when the callback is missing: success, go on, nothing.
-pub(super) fn default_result(event: &Event) -> i32 {
+pub(crate) fn default_result(event: &Event) -> i32 {
     match event {
         Event::VmStart { .. } | Event::Configure { .. } | Event::Done { .. } => 1,
         _ => 0,

@@ -13,9 +13,7 @@ use wasmtime::{Instance, Memory, Store, Val};
 use weir_model::GuestLimits;
 
 use super::callbacks::default_result;
-use super::{
-    Host, StartError, bind, count_parts, refused_in, start_function, start_steps, zeros,
-};
+use super::{Host, StartError, bind, count_parts, refused_in, start_function, start_steps, zeros};
 use crate::cell::{Cell, Phase};
 use crate::door::{Answer, Call, Cause, Event, Failure, Reply, Stop, World};
 use crate::engine::Engine;

@@ -2,6 +2,7 @@
 //!
 //! Numbers in test names are those of the conformance checklist in the ABI reference, section 9.
 
+mod apart;
 mod capabilities;
 mod code;
 mod common;

@@ -9,15 +9,15 @@ mod renewal;
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use weir_guest::Reset;
 use weir_guest::door::ContextId;
-use weir_guest::{Reset, Snapshot};
 use weir_model::{Limit, limits};
 
+use super::guest::GuestSnapshot;
 use super::slot::{Guest, Slot};
 use super::stats::Birth;
 use crate::world::{LiveWorld, WorldPrint};
@@ -25,10 +25,25 @@ pub(super) use renewal::Renewal;
 
 /// What copies are made from.
 pub(crate) struct Image {
-    pub(super) snapshot: Snapshot,
+    pub(super) snapshot: GuestSnapshot,
     pub(super) world: WorldPrint,
     /// Ids of the root contexts, in the order of the slot's roots.
     pub(super) roots: Vec<ContextId>,
+}
+
+impl Image {
+    /// Whether copies of the other one are copies of this one.
+    fn is_same(&self, other: &Self) -> bool {
+        // What a root event changed may be on the host's side only.
+        if !self.world.is_same(&other.world) {
+            return false;
+        }
+        match (&self.snapshot, &other.snapshot) {
+            (GuestSnapshot::Here(one), GuestSnapshot::Here(other)) => one.is_same(other),
+            // They are made anew for each renewal.
+            (GuestSnapshot::Here(_) | GuestSnapshot::Apart(_), _) => false,
+        }
+    }
 }
 
 /// The copies of one slot's VM.
@@ -37,6 +52,8 @@ pub(super) struct Copies {
     families: RefCell<Vec<Family>>,
     /// Those whose stream has ended while they wait for answers.
     lingering: RefCell<Vec<Rc<Slot>>>,
+    /// Every copy that is there, and some that were.
+    everyone: RefCell<Vec<Weak<Slot>>>,
     live: Rc<Cell<u32>>,
     cleaner: Rc<Notify>,
     is_tended: Cell<bool>,
@@ -45,7 +62,7 @@ pub(super) struct Copies {
 
 /// An image and the copies of it that no stream uses.
 struct Family {
-    image: Arc<Image>,
+    image: Rc<Image>,
     clean: Vec<Rc<Slot>>,
     /// To be reset.
     dirty: Vec<Rc<Slot>>,
@@ -56,7 +73,7 @@ struct Family {
 /// What makes a slot the place of a copy.
 pub(super) struct CopyOf {
     origin: Weak<Slot>,
-    image: RefCell<Arc<Image>>,
+    image: RefCell<Rc<Image>>,
     live: Rc<Cell<u32>>,
 }
 
@@ -77,6 +94,7 @@ impl Copies {
         Self {
             families: RefCell::default(),
             lingering: RefCell::default(),
+            everyone: RefCell::default(),
             live: Rc::default(),
             cleaner: Rc::default(),
             is_tended: Cell::new(false),
@@ -84,12 +102,39 @@ impl Copies {
         }
     }
 
+    /// There is a new copy.
+    fn note(&self, copy: &Rc<Slot>) {
+        let mut everyone = self.everyone.borrow_mut();
+        if everyone.len() == everyone.capacity() {
+            everyone.retain(|copy| copy.strong_count() > 0);
+        }
+        everyone.push(Rc::downgrade(copy));
+    }
+
+    /// Every copy that is there.
+    pub(super) fn everyone(&self) -> Vec<Rc<Slot>> {
+        let everyone = self.everyone.borrow();
+        everyone.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Whether there is nothing to make copies from.
+    pub(super) fn is_without_image(&self) -> bool {
+        self.families.borrow().is_empty()
+    }
+
+    /// What copies are made from is gone, with every copy.
+    pub(super) fn forget_images(&self) {
+        let gone = self.families.take();
+        drop(gone);
+    }
+
     /// From now on copies are made from these.
-    pub(super) fn set_images(&self, images: Vec<Arc<Image>>) {
+    pub(super) fn set_images(&self, images: Vec<Rc<Image>>) {
         let mut families = self.families.borrow_mut();
         families.truncate(images.len());
         for (index, image) in images.into_iter().enumerate() {
             match families.get_mut(index) {
+                Some(family) if family.image.is_same(&image) => {}
                 Some(family) => {
                     family.image = image;
                     // They are of the image before.
@@ -107,6 +152,15 @@ impl Copies {
         self.cleaner.notify_one();
     }
 
+    /// What copies are made from.
+    pub(super) fn images(&self) -> Vec<Rc<Image>> {
+        let families = self.families.borrow();
+        families
+            .iter()
+            .map(|family| Rc::clone(&family.image))
+            .collect()
+    }
+
     /// A copy that is ready, of an image that is picked by chance.
     fn take(&self) -> Taken {
         let mut families = self.families.borrow_mut();
@@ -121,25 +175,25 @@ impl Copies {
         }
         family.spare = 0;
         match family.dirty.pop() {
-            Some(copy) => Taken::Dirty(copy, Arc::clone(&family.image)),
-            None => Taken::Image(Arc::clone(&family.image)),
+            Some(copy) => Taken::Dirty(copy, Rc::clone(&family.image)),
+            None => Taken::Image(Rc::clone(&family.image)),
         }
     }
 
     /// A copy that is to be reset, with the image for it.
-    fn next_dirty(&self) -> Option<(Rc<Slot>, Arc<Image>)> {
+    fn next_dirty(&self) -> Option<(Rc<Slot>, Rc<Image>)> {
         let mut families = self.families.borrow_mut();
         families.iter_mut().find_map(|family| {
             let copy = family.dirty.pop()?;
-            Some((copy, Arc::clone(&family.image)))
+            Some((copy, Rc::clone(&family.image)))
         })
     }
 
-    fn keep_clean(&self, copy: Rc<Slot>, image: &Arc<Image>) {
+    fn keep_clean(&self, copy: Rc<Slot>, image: &Rc<Image>) {
         let mut families = self.families.borrow_mut();
         let family = families
             .iter_mut()
-            .find(|family| Arc::ptr_eq(&family.image, image));
+            .find(|family| Rc::ptr_eq(&family.image, image));
         // If not: its image is gone, and with it the copy.
         if let Some(family) = family
             && family.clean.len() < limits::IDLE_COPIES_MAX
@@ -148,11 +202,11 @@ impl Copies {
         }
     }
 
-    fn keep_dirty(&self, copy: Rc<Slot>, image: &Arc<Image>) {
+    fn keep_dirty(&self, copy: Rc<Slot>, image: &Rc<Image>) {
         let mut families = self.families.borrow_mut();
         let of_image = families
             .iter()
-            .position(|family| Arc::ptr_eq(&family.image, image));
+            .position(|family| Rc::ptr_eq(&family.image, image));
         // A copy of an image that is gone can become one of another.
         if let Some(family) = families.get_mut(of_image.unwrap_or(0)) {
             family.dirty.push(copy);
@@ -187,8 +241,8 @@ impl Copies {
 /// What there is for a stream.
 enum Taken {
     Clean(Rc<Slot>),
-    Dirty(Rc<Slot>, Arc<Image>),
-    Image(Arc<Image>),
+    Dirty(Rc<Slot>, Rc<Image>),
+    Image(Rc<Image>),
     Nothing,
 }
 
@@ -203,13 +257,13 @@ impl Slot {
                         return Some(copy);
                     }
                 }
-                Taken::Image(image) => return self.make_copy(copies, image),
+                Taken::Image(image) => return self.make_copy(copies, &image),
                 Taken::Nothing => return None,
             }
         }
     }
 
-    fn make_copy(&self, copies: &Copies, image: Arc<Image>) -> Option<Rc<Self>> {
+    fn make_copy(&self, copies: &Copies, image: &Rc<Image>) -> Option<Rc<Self>> {
         if copies.live.get() >= self.filter().limits.instances {
             self.stats().exhausted();
             let limit = self.filter().limits.exceeded(Limit::Instances);
@@ -219,22 +273,20 @@ impl Slot {
         copies.live.set(copies.live.get() + 1);
         let role = CopyOf {
             origin: self.this(),
-            image: RefCell::new(Arc::clone(&image)),
+            image: RefCell::new(Rc::clone(image)),
             live: Rc::clone(&copies.live),
         };
         let copy = self.place_for_copy(role);
         let shared = Rc::clone(self.shared());
         let world = LiveWorld::of_copy(shared, &copy, &image.world);
-        let made = self.host().start_from(
-            &copy.running(),
-            &image.snapshot,
-            world,
-            &self.filter().limits,
-        );
+        let made = self
+            .maker()
+            .start_from(&copy.running(), &image.snapshot, world, self.filter());
         match made {
             Ok(vm) => {
                 let roots = image.roots.clone();
                 copy.put(Guest { vm, roots }, Birth::Copy);
+                copies.note(&copy);
                 Some(copy)
             }
             Err(error) => {
@@ -245,7 +297,7 @@ impl Slot {
     }
 
     /// Puts a copy into the state of an image. `false`: it is of no use any more.
-    fn reset(&self, image: &Arc<Image>) -> bool {
+    fn reset(&self, image: &Rc<Image>) -> bool {
         let Some(copy) = self.copy_of() else {
             return false;
         };
@@ -261,7 +313,7 @@ impl Slot {
             }
             is_reset
         });
-        copy.image.replace(Arc::clone(image));
+        copy.image.replace(Rc::clone(image));
         is_reset == Some(true)
     }
 
@@ -281,7 +333,7 @@ impl Slot {
         let mut lingering = copies.lingering.borrow_mut();
         let place = lingering.iter().position(|other| Rc::ptr_eq(other, &this));
         match (state, place) {
-            (Some((true, _)), _) | (Some((false, true)), Some(_)) => {}
+            (Some((true, _)), _) | (Some((false, true)), Some(_)) | (None, None) => {}
             (Some((false, true)), None) => lingering.push(this),
             (Some((false, false)), place) => {
                 if let Some(place) = place {
@@ -289,11 +341,10 @@ impl Slot {
                 }
                 drop(lingering);
                 self.end_life();
-                let image = Arc::clone(&copy.image.borrow());
+                let image = Rc::clone(&copy.image.borrow());
                 copies.keep_dirty(this, &image);
             }
             (None, Some(place)) => drop(lingering.swap_remove(place)),
-            (None, None) => {}
         }
     }
 

@@ -72,7 +72,7 @@ impl Meter {
                 export,
                 failure: self.in_start(failure, limits),
             },
-            StartError::Instantiate(_) => error,
+            StartError::Instantiate(_) | StartError::Process(_) => error,
         }
     }
 

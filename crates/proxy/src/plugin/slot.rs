@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_guest::door::ContextId;
-use weir_guest::{Event, Host, Program, Vm};
+use weir_guest::{Event, Program};
 use weir_maps::Space;
-use weir_model::{Filter, Isolation, OnFailure};
+use weir_model::{Apart, Filter, Inside, Isolation, OnFailure};
 
 use super::copies::{Copies, CopyOf};
+use super::guest::{GuestVm, VmMaker};
 use super::quarantine::Pattern;
 use super::rebuild::Rebuild;
 use super::stats::FilterStats;
@@ -23,7 +24,7 @@ use super::{Meter, PluginError, RootSpec};
 use crate::code::Tier;
 use crate::gateway::Shared;
 use crate::stream::StreamRef;
-use crate::world::{LiveWorld, Rules};
+use crate::world::Rules;
 use fate::Fate;
 
 /// The place of one VM on one worker.
@@ -37,7 +38,7 @@ pub(crate) struct Slot {
     rules: Arc<Rules>,
     specs: Vec<RootSpec>,
     shared: Rc<Shared>,
-    host: Rc<Host<LiveWorld>>,
+    maker: Rc<VmMaker>,
     vm: RefCell<Option<Guest>>,
     life: Cell<u64>,
     memory_bytes: Cell<u64>,
@@ -46,7 +47,7 @@ pub(crate) struct Slot {
     stats: Arc<FilterStats>,
     meter: Arc<Meter>,
     /// Keeps shared data and queues while no VM runs: they outlive a failed one.
-    _space: Arc<Space>,
+    space: Arc<Space>,
     rebuild: Rebuild,
     role: Role,
     this: Weak<Slot>,
@@ -54,7 +55,7 @@ pub(crate) struct Slot {
 
 /// A running VM and the context of each root.
 pub(super) struct Guest {
-    pub(super) vm: Vm<LiveWorld>,
+    pub(super) vm: GuestVm,
     pub(super) roots: Vec<ContextId>,
 }
 
@@ -108,7 +109,7 @@ impl Slot {
         index: usize,
         filter: Arc<Filter>,
         specs: Vec<RootSpec>,
-        (shared, host): (&Rc<Shared>, &Rc<Host<LiveWorld>>),
+        (shared, maker): (&Rc<Shared>, &Rc<VmMaker>),
     ) -> Result<Rc<Self>, PluginError> {
         let unknown = || PluginError::Unknown(filter.name.clone());
         let tier = Arc::clone(shared.process.tier(&filter.name).ok_or_else(unknown)?);
@@ -124,11 +125,18 @@ impl Slot {
         let rules = Arc::clone(shared.process.rules.get(&filter.name).ok_or_else(unknown)?);
         let space = shared.process.spaces.space(&filter.vm_id);
         let role = match filter.isolation {
-            Isolation::Request => Role::Origin(Copies::new()),
+            Isolation::Request
+            | Isolation::Process(Apart {
+                inside: Inside::Request,
+                ..
+            }) => Role::Origin(Copies::new()),
             Isolation::Module
             | Isolation::Plugin
             | Isolation::Configuration
-            | Isolation::Process(_) => Role::Shared,
+            | Isolation::Process(Apart {
+                inside: Inside::Plugin,
+                ..
+            }) => Role::Shared,
         };
         Ok(Rc::new_cyclic(|this| Self {
             index,
@@ -139,7 +147,7 @@ impl Slot {
             rules,
             specs,
             shared: Rc::clone(shared),
-            host: Rc::clone(host),
+            maker: Rc::clone(maker),
             vm: RefCell::new(None),
             life: Cell::new(0),
             memory_bytes: Cell::new(0),
@@ -147,7 +155,7 @@ impl Slot {
             tally: Tally::default(),
             stats,
             meter,
-            _space: space,
+            space,
             rebuild: Rebuild::default(),
             role,
             this: this.clone(),
@@ -164,7 +172,7 @@ impl Slot {
             runs: RefCell::new(self.tier.current()),
             specs: Vec::new(),
             shared: Rc::clone(&self.shared),
-            host: Rc::clone(&self.host),
+            maker: Rc::clone(&self.maker),
             vm: RefCell::new(None),
             life: Cell::new(0),
             memory_bytes: Cell::new(0),
@@ -173,7 +181,7 @@ impl Slot {
             stats: Arc::clone(&self.stats),
             meter: Arc::clone(&self.meter),
             rules: Arc::clone(&self.rules),
-            _space: Arc::clone(&self._space),
+            space: Arc::clone(&self.space),
             rebuild: Rebuild::default(),
             role: Role::Copy(role),
             this: this.clone(),
@@ -195,6 +203,10 @@ impl Slot {
         }
     }
 
+    pub(super) fn specs(&self) -> &[RootSpec] {
+        &self.specs
+    }
+
     pub(super) fn stats(&self) -> &FilterStats {
         &self.stats
     }
@@ -203,8 +215,8 @@ impl Slot {
         &self.shared
     }
 
-    pub(super) fn host(&self) -> &Host<LiveWorld> {
-        &self.host
+    pub(super) fn maker(&self) -> &VmMaker {
+        &self.maker
     }
 
     pub(super) fn this(&self) -> Weak<Self> {
@@ -293,6 +305,10 @@ impl Slot {
             let admission = slot.admit(root, stream, pattern);
             return (heir, admission);
         };
+        // A process that is gone has taken everything along that copies are made from.
+        if copies.is_without_image() && !slot.try_replace() {
+            return (None, slot.without_vm());
+        }
         match slot.copy(copies) {
             Some(copy) => {
                 let admission = copy.admit(root, stream, pattern);

@@ -38,7 +38,31 @@ struct RootPrint {
     redis: Arc<FxHashMap<String, RedisSettings>>,
 }
 
+impl WorldPrint {
+    /// Whether copies that know this one know the other one, too.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let numbers = |print: &Self| (print.next_context, print.next_token, print.grpc_tokens);
+        numbers(self) == numbers(other)
+            && Arc::ptr_eq(&self.metrics, &other.metrics)
+            && self.roots.len() == other.roots.len()
+            && self
+                .roots
+                .iter()
+                .zip(&other.roots)
+                .all(|((id, root), (other_id, other_root))| {
+                    id == other_id && root.is_same(other_root)
+                })
+    }
+}
+
 impl RootPrint {
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.expressions, &other.expressions)
+            && Arc::ptr_eq(&self.declared, &other.declared)
+            && Arc::ptr_eq(&self.redis, &other.redis)
+            && self.status == other.status
+    }
+
     fn of(root: &Root) -> Self {
         Self {
             filter: Arc::clone(&root.filter),
@@ -106,6 +130,11 @@ impl LiveWorld {
         self.grpc = None;
         self.redis_reply = Bytes::new();
         self.files = weir_guest::files::Files::new(self.rules.folders.clone());
+    }
+
+    /// Whether nothing will happen here unless a stream comes.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.has_queues && self.roots.values().all(Root::is_at_rest)
     }
 
     /// Whether something that a copy began is still to be answered. Streams of gRPC do not count:

@@ -34,7 +34,7 @@ pub(crate) struct Rules {
     /// Everything is noted, and nothing refused.
     watches: bool,
     /// Header writes have rules beside those for the connection's.
-    has_header_rules: bool,
+    judges_headers: bool,
 }
 
 impl Rules {
@@ -49,7 +49,7 @@ impl Rules {
         Self {
             filter: filter.name.clone(),
             capabilities: filter.capabilities.clone(),
-            has_header_rules: watches || sight.is_some() || !grants.protected_headers.is_empty(),
+            judges_headers: watches || sight.is_some() || !grants.protected_headers.is_empty(),
             grants,
             sight,
             folders,

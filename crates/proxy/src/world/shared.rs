@@ -51,6 +51,7 @@ impl LiveWorld {
             .space
             .register(name, listener, self.guard.quota())
             .map_err(|RegisterError::TooManyQueues { .. }| self.guard.refuse(Limit::Queues))?;
+        self.has_queues = true;
         Ok(Reply::Number(u64::from(token)))
     }
 

@@ -1,12 +1,13 @@
 //! A VM for each request: nothing that a request does is there for the next one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use weir_guest::FailureKind;
 use weir_model::{Isolation, OnFailure};
 
 use crate::guest::guest;
-use crate::stage::{GET, Role, Stage, is_oracle, with};
+use crate::stage::{GET, Gateway, Role, Stage, is_oracle, with};
 use crate::upstream::eventually;
 
 const TRAP: &str = "GET /p HTTP/1.1\r\nhost: h\r\nx-trap: 1\r\n\r\n";
@@ -267,4 +268,37 @@ fn a_module_that_can_hide_state_is_refused_by_reason() {
         "{error}"
     );
     assert!(with(guest(script)).try_start().is_ok());
+}
+
+/// What requests have told of the random number of their VM's start.
+fn seeds(gateway: &Gateway) -> BTreeSet<String> {
+    let mut lines = gateway.logs(0);
+    lines.retain(|line| line.starts_with("seed "));
+    lines.into_iter().collect()
+}
+
+#[test]
+fn random_numbers_of_the_start_are_not_the_same_for_ever() {
+    if is_oracle() {
+        return;
+    }
+    let script = |more: &str| {
+        format!(
+            r#"(configure (wasi random_get 136 8) (set d (i32.load 136)) {more} 1)
+               (request_headers (show "seed" @d))"#
+        )
+    };
+    let gateway = alone(&script("")).start();
+    eventually(|| {
+        gateway.ask(GET);
+        (seeds(&gateway).len() > 2).then_some(())
+    })
+    .expect("several seeds");
+    // A plugin whose state changes between requests has one image: that of the VM that changes.
+    let gateway = alone(&script("(!tick_every 100000)")).start();
+    for _ in 0..30 {
+        gateway.ask(GET);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(seeds(&gateway).len(), 1);
 }

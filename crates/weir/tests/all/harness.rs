@@ -67,6 +67,11 @@ impl Gateway {
         self.listener
     }
 
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn admin_address(&self) -> SocketAddr {
         self.admin
     }

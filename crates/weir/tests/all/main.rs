@@ -1,7 +1,9 @@
 //! The command line as its user meets it: text out, exit code, files.
 
+mod apart;
 mod code;
 mod conformance;
+mod copies;
 mod faults;
 mod gateway;
 mod grants;

@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_guest::SnapshotError;
@@ -81,7 +80,7 @@ impl Slot {
                 }));
                 let age = renewal.stale_since.take().map(|since| since.elapsed());
                 self.stats().renewed(self.key(), cost, age);
-                copies.set_images(vec![Arc::new(image)]);
+                copies.set_images(vec![Rc::new(image)]);
             }
             Some(Err(error)) => {
                 self.stats().renewal_failed();
@@ -97,9 +96,9 @@ impl Slot {
     }
 
     /// The image of a VM that has just started.
-    pub(in crate::plugin) fn first_image(&self) -> Result<Arc<Image>, SnapshotError> {
+    pub(in crate::plugin) fn first_image(&self) -> Result<Rc<Image>, SnapshotError> {
         let image = self.image().unwrap_or(Err(SnapshotError::Failed))?;
-        Ok(Arc::new(image))
+        Ok(Rc::new(image))
     }
 
     fn image(&self) -> Option<Result<Image, SnapshotError>> {

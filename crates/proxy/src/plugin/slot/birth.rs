@@ -14,7 +14,7 @@ impl Slot {
     /// A slot for the same plugin, with a VM of its own, in a life that no other slot had.
     pub(in crate::plugin) fn successor(&self) -> Result<Rc<Self>, PluginError> {
         let (filter, specs) = (Arc::clone(&self.filter), self.specs.clone());
-        let slot = Self::new(self.index, filter, specs, (&self.shared, &self.host))?;
+        let slot = Self::new(self.index, filter, specs, (&self.shared, &self.maker))?;
         slot.life.set(self.life.get() + 1);
         slot.rebuild.begin();
         slot.start(Birth::Recycling)?;
@@ -34,8 +34,8 @@ impl Slot {
         let world = LiveWorld::new(Rc::clone(&self.shared), &this);
         let program = self.tier.current();
         let vm = self
-            .host
-            .start(&program, world, &filter.limits)
+            .maker
+            .start(&program, world, filter)
             .map_err(|error| PluginError::Start {
                 filter: filter.name.clone(),
                 error: self.meter.at_start(error, &filter.limits),
@@ -61,6 +61,11 @@ impl Slot {
 
     /// Streams can come.
     pub(in crate::plugin) fn put(&self, guest: Guest, birth: Birth) {
+        if self.copy_of().is_none()
+            && let Some(process) = guest.vm.process()
+        {
+            self.watch(&process);
+        }
         self.note_memory(guest.vm.memory_bytes());
         self.stats.started(birth);
         *self.vm.borrow_mut() = Some(guest);

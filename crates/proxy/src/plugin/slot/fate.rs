@@ -9,6 +9,8 @@ use weir_model::{OnFailure, limits};
 
 use super::Slot;
 use crate::plugin::breaker::Permit;
+use crate::plugin::copies::CopyOf;
+use crate::plugin::quarantine::Pattern;
 use crate::plugin::reports::{FailureReport, Notice};
 use crate::plugin::stats::Birth;
 use crate::plugin::{PluginError, exceeded_by};
@@ -34,18 +36,56 @@ enum Attempt {
 impl Slot {
     /// The VM failed: it is gone, and every stream that had a context in it is told.
     pub(super) fn failed(&self, failure: &Failure, event: &Event) {
+        let pattern = self.with_guest(|guest| guest.vm.world().pattern_of(event.context()));
+        let (callback, pattern) = (event.callback(), pattern.flatten());
+        let origin = self.copy_of().and_then(CopyOf::origin);
+        match (failure.kind(), origin) {
+            // The process is one for all of them.
+            (FailureKind::Process, Some(origin)) => {
+                origin.broke(failure, callback, pattern);
+                self.go_down();
+            }
+            _ => self.broke(failure, callback, pattern),
+        }
+    }
+
+    /// The process is gone in which this VM was. That was counted for the VM that it was started
+    /// for.
+    fn go_down(&self) {
         let Some(mut guest) = self.vm.borrow_mut().take() else {
             return;
         };
         self.note_memory(0);
         self.stats.ended();
         self.life.set(self.life.get() + 1);
-        let world = guest.vm.world();
-        let (streams, pattern) = (world.streams(), world.pattern_of(event.context()));
+        let streams = guest.vm.world().streams();
         if self.filter.on_failure == OnFailure::Open {
             self.stats.bypassed(streams.len() as u64);
         }
-        let mut report = FailureReport::new(failure.kind(), failure, event.callback());
+        for (stream, stage) in streams {
+            stream.borrow_mut().order(Order::Failed { stage });
+        }
+        self.leave_copy();
+    }
+
+    /// The VM is of no use any more, whatever happened to it.
+    pub(in crate::plugin) fn broke(
+        &self,
+        failure: &Failure,
+        callback: &'static str,
+        pattern: Option<Pattern>,
+    ) {
+        let Some(mut guest) = self.vm.borrow_mut().take() else {
+            return;
+        };
+        self.note_memory(0);
+        self.stats.ended();
+        self.life.set(self.life.get() + 1);
+        let streams = guest.vm.world().streams();
+        if self.filter.on_failure == OnFailure::Open {
+            self.stats.bypassed(streams.len() as u64);
+        }
+        let mut report = FailureReport::new(failure.kind(), failure, callback);
         if let Some(limit) = exceeded_by(failure, &self.filter.limits) {
             self.meter.count(limit);
             if failure.kind() == FailureKind::Deadline {
@@ -63,6 +103,12 @@ impl Slot {
         }
         for (stream, stage) in streams {
             stream.borrow_mut().order(Order::Failed { stage });
+        }
+        if let (FailureKind::Process, Some(copies)) = (failure.kind(), self.copies()) {
+            copies.forget_images();
+            for copy in copies.everyone() {
+                copy.go_down();
+            }
         }
         self.restart_later();
         self.leave_copy();

@@ -61,7 +61,7 @@ impl LiveWorld {
         edit: Edit<'_>,
     ) -> Outcome {
         let rules = &*self.rules;
-        if !rules.has_header_rules && !is_of_connection(name) {
+        if !rules.judges_headers && !is_of_connection(name) {
             return self.edit_headers(map, |list, side| edit.apply(list, side, name));
         }
         self.edit_headers(map, |list, side| {
@@ -184,7 +184,7 @@ impl Rules {
     /// Whether a header may be sent in an answer or written into a map.
     fn may_send(&self, name: &[u8]) -> bool {
         let of_connection = is_of_connection(name);
-        if !of_connection && !self.has_header_rules {
+        if !of_connection && !self.judges_headers {
             return true;
         }
         let protected = || fits(&self.grants.protected_headers, name);
@@ -230,7 +230,7 @@ impl Rules {
     fn replace_all(&self, list: &mut HeaderList, pairs: &[(&[u8], &[u8])], side: Side) {
         let is_kept = |name: &[u8]| {
             let protected = is_of_connection(name)
-                || (self.has_header_rules && fits(&self.grants.protected_headers, name));
+                || (self.judges_headers && fits(&self.grants.protected_headers, name));
             let protected = protected && !self.watches && !fits(&self.grants.write_headers, name);
             protected || !self.shows(side, name)
         };

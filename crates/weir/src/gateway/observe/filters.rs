@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 use weir_guest::FailureKind;
+use weir_guest::apart::Report;
 use weir_model::Name;
 use weir_proxy::Process;
 use weir_proxy::metrics::{FamilyKind, Writer};
@@ -128,6 +129,7 @@ fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
     json!({
         "name": &**name,
         "module": filter.map(|filter| filter.module.to_string()),
+        "walls": walls(process, name),
         "abi": program.as_ref().map(|program| program.version.text()),
         "engine": program.map(|program| program.engine.name()),
         "state": state,
@@ -149,6 +151,20 @@ fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
         "limits_hit": limits_hit(process, name),
         "total_memory_bytes": process.meters.get(name).map(|meter| meter.memory_bytes()),
     })
+}
+
+/// What stands around a filter's processes: each wall with `true`, or with what it is missing for.
+fn walls(process: &Process, name: &Name) -> Option<Value> {
+    let walls = process.walls(name);
+    let shown = |report: &Report| {
+        let state = report
+            .missing
+            .clone()
+            .map_or(Value::Bool(true), Value::String);
+        (report.wall.to_string(), state)
+    };
+    let shown: Map<String, Value> = walls.iter().map(shown).collect();
+    (!shown.is_empty()).then_some(Value::Object(shown))
 }
 
 /// The kinds that occurred.
