@@ -30,7 +30,8 @@ pub(crate) fn plugin(input: &mut Unstructured<'_>) -> arbitrary::Result<Vec<u8>>
         max_data_segments: 20,
         max_element_segments: 5,
         table_max_size_required: false,
-        reference_types_enabled: true,
+        // With them come references to values of the host, which this engine refuses.
+        reference_types_enabled: input.ratio(1_u8, 16_u8)?,
         bulk_memory_enabled: true,
         multi_value_enabled: true,
         simd_enabled: input.arbitrary()?,
