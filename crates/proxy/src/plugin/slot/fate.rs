@@ -193,7 +193,7 @@ impl Slot {
                 tokio::time::sleep(wait).await;
                 let Some(slot) = this.upgrade() else { return };
                 let is_needed = slot.vm.borrow().is_none() && !slot.rebuild.is_replaced();
-                if let (true, Attempt::Wait(more)) = (is_needed, slot.attempt()) {
+                if is_needed && let Attempt::Wait(more) = slot.attempt() {
                     wait = more.max(limits::RESTART_DELAY);
                     continue;
                 }

@@ -86,6 +86,20 @@ fn a_trap_after_the_response_costs_its_client_nothing() {
     check("delete", Gets::Status(200));
 }
 
+/// The VM that a request had started in place of a failed one was once replaced a second later,
+/// together with the contexts in it: their requests waited for ever.
+#[test]
+fn a_new_vm_stays() {
+    let guest = format!("(request_headers {NOTE} {IF_ASKED} 0)");
+    let upstream = upstream();
+    let gateway = script(&guest).before(&upstream).start();
+    assert_eq!(gateway.get("/bad", "x-trap: 1\r\n").status(), 503);
+    assert_eq!(gateway.get("/next", "").status(), 200);
+    std::thread::sleep(weir_model::limits::RESTART_DELAY * 3 / 2);
+    check_counts(&gateway, 1, 1);
+    gateway.end();
+}
+
 #[test]
 fn a_trap_while_a_context_is_made() {
     // The root's context is the first.
