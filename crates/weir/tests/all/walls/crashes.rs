@@ -115,6 +115,19 @@ fn half_of_the_requests_crash_a_reloaded_module() {
     );
 }
 
+/// `isolation: request`: those who crash it get 503, and nobody else notices; nothing waits.
+#[test]
+fn half_of_the_requests_crash_copies_of_a_module() {
+    let (tally, counted) = check("reload, isolation: request");
+    assert_eq!(
+        (count(&tally.refused), count(&tally.crashes_answered)),
+        (0, 0)
+    );
+    assert!(count(&tally.fine) > 0);
+    let failures = counted["failures"].as_u64();
+    assert_eq!(failures, Some(count(&tally.crashed)), "{counted}");
+}
+
 /// `open`: from the first crash on everything passes without the filter.
 #[test]
 fn half_of_the_requests_crash_a_module_that_is_open() {

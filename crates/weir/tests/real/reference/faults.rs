@@ -23,12 +23,12 @@ fn chains() -> [Chain; 1] {
     }]
 }
 
-fn weir(upstream: &Upstream) -> Gateway {
+fn weir(upstream: &Upstream, isolation: &str) -> Gateway {
     let script = MISBEHAVE.replace('\n', " ");
     Gateway::start(&format!(
         "workers: 1\nlisteners:\n  - address: 127.0.0.1:0\n    name: probe\n    routes:\n      \
          - {{ filters: [probe], forward: up }}\nclusters:\n  up: {{ endpoints: [\"{}\"], ejection: off }}\n\
-         filters:\n  probe: {{ module: probe, configuration: {script} }}\n",
+         filters:\n  probe: {{ module: probe, configuration: {script}, isolation: {isolation} }}\n",
         upstream.address
     ))
 }
@@ -85,21 +85,31 @@ fn load(address: SocketAddr, time: Duration) -> Tally {
     })
 }
 
-/// Weir's default brings the module back; Envoy's answers 503 to everybody from the first crash on.
+/// Weir's default brings the module back, as often as its breaker allows; with a VM for each request
+/// only those fail that crash it. Envoy's default answers 503 to everybody from the first crash on.
 #[test]
 fn a_module_that_crashes_on_half_of_its_requests() {
     let seconds = std::env::var("WEIR_CRASH_SECONDS").ok();
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(5);
     let time = Duration::from_secs(seconds);
     let (upstream, _) = Upstream::echoing();
-    let ours = weir(&upstream);
-    let our_tally = load(address_of(&ours, "probe"), time);
-    ours.end();
+    let ours = |isolation| {
+        let gateway = weir(&upstream, isolation);
+        let tally = load(address_of(&gateway, "probe"), time);
+        gateway.end();
+        tally
+    };
+    let (our_tally, copies_tally) = (ours("plugin"), ours("request"));
     let theirs = Envoy::start(&chains(), upstream.address);
     let their_tally = load(theirs.address_of("probe"), time);
-    tell(&format!("Weir {our_tally:?}\nEnvoy {their_tally:?}"));
+    tell(&format!(
+        "Weir, plugin: {our_tally:?}\nWeir, request: {copies_tally:?}\nEnvoy: {their_tally:?}"
+    ));
     assert_eq!([our_tally.crashing[0], their_tally.crashing[0]], [0, 0]);
     assert!(our_tally.others[0] > 0);
+    // A VM for each request: nobody but those who crash it notices.
+    assert_eq!((copies_tally.crashing[0], copies_tally.others[1]), (0, 0));
+    assert!(copies_tally.others[0] > 0);
     // Each client may have been served once before the first crash.
     assert!(their_tally.others[0] <= CLIENTS as u64, "{their_tally:?}");
 }
