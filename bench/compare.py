@@ -220,7 +220,7 @@ def for_envoy(plugin, work):
         if kind == 7:
             section = section.replace(old, new)
         parts += [bytes([kind]), leb(len(section)), section]
-    path = work / "plugin.wasm"
+    path = work / f"envoy-{plugin.name}"
     path.write_bytes(b"".join(parts))
     return path
 

@@ -22,7 +22,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -30,13 +29,10 @@ import tempfile
 import threading
 import time
 
+from compare import Problem, for_envoy, free_port, leb
+
 ANSWER = b'{"secret": 1, "kept": 2}'
-EXPORTS = 7
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
-
-class Problem(Exception):
-    """Something that makes a comparison meaningless."""
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
@@ -53,13 +49,6 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def free_port():
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answered(port, header):
@@ -230,52 +219,11 @@ def first(arguments, work, upstream):
     return figures | ratios
 
 
-def number_at(module, at):
-    """An unsigned number in WebAssembly's writing, and where the next thing begins."""
-    value = shift = 0
-    while True:
-        byte = module[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, at
-
-
-def for_envoy(module, folder):
-    """A module that only Higress's Envoy takes, with the marker of ABI 0.2.1 in place of its own."""
-    theirs, ours = b"proxy_abi_version_0_2_100", b"proxy_abi_version_0_2_1"
-    code = module.read_bytes()
-    at = 8
-    while at < len(code):
-        begin, section = at, code[at]
-        length, at = number_at(code, at + 1)
-        content = code[at : at + length]
-        at += length
-        if section == EXPORTS and theirs in content:
-            content = content.replace(leb128(len(theirs)) + theirs, leb128(len(ours)) + ours)
-            code = code[:begin] + bytes([section]) + leb128(len(content)) + content + code[at:]
-            path = folder / f"envoy-{module.name}"
-            path.write_bytes(code)
-            return path
-    return module
-
-
-def leb128(number):
-    """An unsigned number as WebAssembly writes it."""
-    encoded = bytearray()
-    while True:
-        number, low = number >> 7, number & 0x7F
-        encoded.append(low | (0x80 if number else 0))
-        if not number:
-            return bytes(encoded)
-
-
 def distinct(module, number, folder):
     """The same module with another content: a custom section with a number is put at its end."""
-    body = leb128(len(b"bench")) + b"bench" + str(number).encode()
+    body = leb(len(b"bench")) + b"bench" + str(number).encode()
     path = folder / f"{number}.wasm"
-    path.write_bytes(module.read_bytes() + b"\0" + leb128(len(body)) + body)
+    path.write_bytes(module.read_bytes() + b"\0" + leb(len(body)) + body)
     return path
 
 
