@@ -14,7 +14,7 @@ use crate::plugin::quarantine::Pattern;
 use crate::plugin::reports::{FailureReport, Notice};
 use crate::plugin::stats::Birth;
 use crate::plugin::{PluginError, exceeded_by};
-use crate::stream::Order;
+use crate::stream::{Order, StreamRef};
 
 /// What a slot knows about its next VM.
 #[derive(Default)]
@@ -49,12 +49,9 @@ impl Slot {
         }
     }
 
-    /// The process is gone in which this VM was. That was counted for the VM that it was started
-    /// for.
-    fn go_down(&self) {
-        let Some(mut guest) = self.vm.borrow_mut().take() else {
-            return;
-        };
+    /// Ends the life of a failed VM; returns the streams that had a context in it.
+    fn lose_vm(&self) -> Option<Vec<(StreamRef, usize)>> {
+        let mut guest = self.vm.borrow_mut().take()?;
         self.note_memory(0);
         self.stats.ended();
         self.life.set(self.life.get() + 1);
@@ -62,9 +59,16 @@ impl Slot {
         if self.filter.on_failure == OnFailure::Open {
             self.stats.bypassed(streams.len() as u64);
         }
-        for (stream, stage) in streams {
-            stream.borrow_mut().order(Order::Failed { stage });
-        }
+        Some(streams)
+    }
+
+    /// The process is gone in which this VM was. That was counted for the VM that it was started
+    /// for.
+    fn go_down(&self) {
+        let Some(streams) = self.lose_vm() else {
+            return;
+        };
+        tell_failed(streams);
         self.leave_copy();
     }
 
@@ -75,16 +79,9 @@ impl Slot {
         callback: &'static str,
         pattern: Option<Pattern>,
     ) {
-        let Some(mut guest) = self.vm.borrow_mut().take() else {
+        let Some(streams) = self.lose_vm() else {
             return;
         };
-        self.note_memory(0);
-        self.stats.ended();
-        self.life.set(self.life.get() + 1);
-        let streams = guest.vm.world().streams();
-        if self.filter.on_failure == OnFailure::Open {
-            self.stats.bypassed(streams.len() as u64);
-        }
         let mut report = FailureReport::new(failure.kind(), failure, callback);
         if let Some(limit) = exceeded_by(failure, &self.filter.limits) {
             self.meter.count(limit);
@@ -101,9 +98,7 @@ impl Slot {
                 "requests like the last one have made the plugin fail: they are kept from it"
             );
         }
-        for (stream, stage) in streams {
-            stream.borrow_mut().order(Order::Failed { stage });
-        }
+        tell_failed(streams);
         if let (FailureKind::Process, Some(copies)) = (failure.kind(), self.copies()) {
             copies.forget_images();
             for copy in copies.everyone() {
@@ -228,4 +223,10 @@ fn report_of(error: &PluginError) -> FailureReport {
         }
     };
     FailureReport::bare(FailureKind::Start, error.to_string(), callback)
+}
+
+fn tell_failed(streams: Vec<(StreamRef, usize)>) {
+    for (stream, stage) in streams {
+        stream.borrow_mut().order(Order::Failed { stage });
+    }
 }
