@@ -47,6 +47,15 @@ pub const BREAKER_PROBE_TIME: Duration = Duration::from_secs(1);
 /// A failed VM that no request replaces is replaced by itself after this, or later if the breaker
 /// says so: its timers and queues are to go on.
 pub const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// VMs in the place of failed ones that one worker starts at the same time, each on a thread of its
+/// own: so they take no more processors than the workers do.
+pub const STARTS_ASIDE_MAX: usize = 1;
+/// How long what needs a VM waits for it to start, on the wall: large plugins take one to two seconds
+/// on a busy machine. Then it meets the plugin's failure policy.
+pub const START_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Requests, log lines and notices of queues that wait for one VM: each holds a client's connection or
+/// a request's headers.
+pub const START_WAITERS_MAX: usize = 1024;
 /// Patterns of requests that one filter remembers for its quarantine. The oldest is forgotten.
 pub const QUARANTINE_PATTERNS_MAX: usize = 256;
 /// Stack of a worker thread: a guest's stack, and room for the host's calls on top of it.

@@ -175,6 +175,8 @@ pub(crate) struct Exchange {
     route: Option<usize>,
     source: Option<Incoming>,
     request_is_over: bool,
+    /// A filter's VM starts: the request goes no further.
+    awaits_vm: bool,
     upstream: Upstream,
     /// Some frame of the response has entered the filters.
     response_has_begun: bool,

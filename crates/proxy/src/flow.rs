@@ -238,6 +238,19 @@ impl Flow {
         Some((index, part))
     }
 
+    /// The headers that [`Flow::next`] gave are to be given again: their stage could not look at them.
+    pub(crate) fn put_back(&mut self, index: usize, part: Part) {
+        debug_assert!(
+            matches!(part, Part::Headers { .. }),
+            "a stage begins with headers"
+        );
+        self.showing = None;
+        if let Part::Headers { end } = part {
+            let arrivals = &mut self.stages[index].arrivals;
+            arrivals.push_front(Arrival::Frame(Frame::Headers { end }));
+        }
+    }
+
     /// The last stage that something waits for; what has come enters once nothing does.
     fn deepest_arrival(&mut self) -> Option<usize> {
         loop {

@@ -19,7 +19,7 @@ use weir_guest::apart::{Launcher, Report};
 use weir_guest::door::{Clock, ContextId};
 use weir_guest::{Engine, EngineError, LoadError, Program, abi};
 use weir_maps::Spaces;
-use weir_model::{Filter, Name, Site, Variable};
+use weir_model::{Filter, Name, Site, Variable, limits};
 
 pub use crate::code::read_module;
 use crate::code::{Library, Tier};
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) upstreams: Upstreams,
     pub(crate) redis: crate::redis::Clients,
     pub(crate) notices: mpsc::Sender<Notice>,
+    /// Who may start a VM on another thread.
+    pub(crate) starts: tokio::sync::Semaphore,
     /// The worker ends: nothing more may be started.
     pub(crate) is_ending: std::cell::Cell<bool>,
 }
@@ -83,6 +85,7 @@ impl Shared {
             upstreams,
             redis: crate::redis::Clients::default(),
             notices,
+            starts: tokio::sync::Semaphore::new(limits::STARTS_ASIDE_MAX),
             is_ending: std::cell::Cell::new(false),
         })
     }

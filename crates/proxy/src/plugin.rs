@@ -3,6 +3,7 @@
 //! A [`Slot`] is the place of one VM. The VM in it may be replaced; streams remember in which life
 //! of the slot their context was made, and a context of an earlier life is never used again.
 
+mod aside;
 mod breaker;
 mod copies;
 mod guest;

@@ -262,6 +262,11 @@ impl Stream {
     /// Gives an order and wakes the exchange.
     pub(crate) fn order(&mut self, order: Order) {
         self.orders.push(order);
+        self.wake();
+    }
+
+    /// Wakes the exchange.
+    pub(crate) fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

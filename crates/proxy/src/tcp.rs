@@ -58,6 +58,8 @@ struct Carried {
     /// Continuations inside one another.
     continues: u32,
     has_begun: bool,
+    /// The VM of this filter starts: the connection goes on there.
+    awaits_vm: Option<usize>,
     last_move: Instant,
     idle: Pin<Box<Sleep>>,
     is_finished: bool,
@@ -93,6 +95,7 @@ impl Carried {
             asked: None,
             continues: 0,
             has_begun: false,
+            awaits_vm: None,
             last_move: now,
             idle: Box::pin(tokio::time::sleep_until(idle)),
             is_finished: false,
@@ -133,6 +136,10 @@ impl Carried {
         if !std::mem::replace(&mut self.has_begun, true) {
             self.pass_on(0)?;
             moved = true;
+        }
+        if let Some(stage) = self.awaits_vm.take() {
+            self.pass_on(stage)?;
+            moved |= self.awaits_vm.is_none();
         }
         moved |= self.poll_connect(cx, forward)?;
         moved |= self.read_client(cx)?;

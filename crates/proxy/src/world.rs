@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use weir_guest::door::{Clock, ContextId, LogLevel, StreamKind};
 use weir_guest::pairs;
 use weir_guest::{Answer, Call, Event, Failure, Reply, Status, Stop, World};
@@ -76,6 +78,8 @@ pub(crate) struct LiveWorld {
     guard: Guard,
     rules: Arc<Rules>,
     files: weir_guest::files::Files,
+    /// The guest starts elsewhere: what it begins waits for the end of that.
+    gate: Option<watch::Receiver<()>>,
 }
 
 /// A stream context.
@@ -126,7 +130,32 @@ impl LiveWorld {
             rules,
             space,
             guard,
+            gate: None,
         }
+    }
+
+    /// The same world, in which nothing that the guest begins happens before it is released.
+    pub(crate) fn held(mut self, gate: watch::Receiver<()>) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// What the guest begins from now on happens at once; what it has begun, when the gate opens.
+    pub(crate) fn release(&mut self) {
+        self.gate = None;
+    }
+
+    /// Runs a task of the guest on this worker; `None` when the worker ends.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Option<AbortHandle> {
+        let Some(mut gate) = self.gate.clone() else {
+            return self.shared.spawn(task);
+        };
+        self.shared.spawn(async move {
+            // If it does not open, the guest has not started.
+            if gate.changed().await.is_ok() {
+                task.await;
+            }
+        })
     }
 
     /// A new root context.

@@ -17,10 +17,20 @@ use crate::world::stage_index;
 /// Response code details of a stream whose filter failed (as Envoy).
 const FAILED: &str = "wasm_fail_stream";
 
+/// Whether a filter takes part.
+pub(super) enum Entry {
+    Present,
+    /// It does not; what becomes of the part that it was to see.
+    Absent(Action),
+    /// Its VM starts: the exchange is woken.
+    Later,
+}
+
 impl Exchange {
     /// Shows what waits on the request side.
     pub(super) fn run_request_filters(&mut self) -> Result<bool, Reset> {
         let mut moved = false;
+        self.awaits_vm = false;
         while !self.request_is_over {
             if self.stream.borrow().request_flow.has_overflown() {
                 self.refuse_large_request()?;
@@ -29,8 +39,12 @@ impl Exchange {
             let Some((stage, part)) = self.stream.borrow_mut().request_flow.next() else {
                 break;
             };
+            let Some((action, made_trailers)) = self.show(stage, Side::Request, part) else {
+                self.stream.borrow_mut().request_flow.put_back(stage, part);
+                self.awaits_vm = true;
+                break;
+            };
             moved = true;
-            let (action, made_trailers) = self.show(stage, Side::Request, part);
             self.stream
                 .borrow_mut()
                 .request_flow
@@ -57,7 +71,9 @@ impl Exchange {
             };
             moved = true;
             let stage = self.seats.len() - 1 - index;
-            let (action, made_trailers) = self.show(stage, Side::Response, part);
+            // Who has not seen the request is not asked, so there is nothing to wait for.
+            let shown = self.show(stage, Side::Response, part);
+            let (action, made_trailers) = shown.unwrap_or((Action::Continue, false));
             self.stream
                 .borrow_mut()
                 .response_flow
@@ -71,19 +87,31 @@ impl Exchange {
         Ok(moved)
     }
 
-    /// Shows one part to one filter.
-    fn show(&mut self, stage: usize, side: Side, part: Part) -> (Action, bool) {
+    /// Shows one part to one filter; `None`: not yet, its VM starts.
+    fn show(&mut self, stage: usize, side: Side, part: Part) -> Option<(Action, bool)> {
         if self.seats[stage].state == SeatState::Unseen {
             if side == Side::Response {
-                return (Action::Continue, false);
+                return Some((Action::Continue, false));
             }
-            if let Some(action) = self.admit(stage) {
-                return (action, false);
+            match self.admit(stage) {
+                Entry::Present => {}
+                Entry::Absent(action) => return Some((action, false)),
+                Entry::Later => return None,
             }
         }
         let SeatState::Present { context, life } = self.seats[stage].state else {
-            return (Action::Continue, false);
+            return Some((Action::Continue, false));
         };
+        Some(self.ask(stage, (side, part), (context, life)))
+    }
+
+    /// Shows one part to a filter that has a context.
+    fn ask(
+        &mut self,
+        stage: usize,
+        (side, part): (Side, Part),
+        (context, life): (u32, u64),
+    ) -> (Action, bool) {
         let chain = std::rc::Rc::clone(&self.chain);
         let link = &chain[stage];
         let slot = std::rc::Rc::clone(self.slot(stage));
@@ -134,8 +162,8 @@ impl Exchange {
         Action::StopAllAndWatermark
     }
 
-    /// Gives the filter a context; `Some`: it does not take part.
-    pub(super) fn admit(&mut self, stage: usize) -> Option<Action> {
+    /// Gives the filter a context.
+    pub(super) fn admit(&mut self, stage: usize) -> Entry {
         let link = &self.chain[stage];
         let (slot, admission) = link.slot.enter(link.root, (&self.stream, stage));
         self.seats[stage].slot = slot;
@@ -143,15 +171,16 @@ impl Exchange {
             Admission::Context { id, life } => {
                 self.seats[stage].state = SeatState::Present { context: id, life };
                 self.stream.borrow_mut().access[stage].context = id;
-                None
+                Entry::Present
             }
+            Admission::Wait => Entry::Later,
             Admission::Bypass => {
                 self.seats[stage].state = SeatState::Bypassed;
-                Some(Action::Continue)
+                Entry::Absent(Action::Continue)
             }
             Admission::Refuse => {
                 self.stream.borrow_mut().order(Order::Failed { stage });
-                Some(Action::StopAllAndWatermark)
+                Entry::Absent(Action::StopAllAndWatermark)
             }
         }
     }

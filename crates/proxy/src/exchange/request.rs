@@ -192,7 +192,8 @@ impl Exchange {
     /// Takes the next piece of the client's body, if it is wanted. What is left of a request that is
     /// over is [`Exchange::leave_request`]'s.
     pub(super) fn read_request(&mut self, cx: &mut Context<'_>) -> Result<bool, Reset> {
-        if self.request_is_over || !self.stream.borrow().request_flow.wants_more() {
+        if self.request_is_over || self.awaits_vm || !self.stream.borrow().request_flow.wants_more()
+        {
             return Ok(false);
         }
         let Some(source) = &mut self.source else {

@@ -3,6 +3,7 @@
 mod birth;
 mod fate;
 mod grpc;
+mod pending;
 mod root;
 
 use std::cell::{Cell, RefCell};
@@ -25,7 +26,8 @@ use crate::code::Tier;
 use crate::gateway::Shared;
 use crate::stream::StreamRef;
 use crate::world::Rules;
-use fate::Fate;
+use fate::{Fate, Replaced};
+use pending::Pending;
 
 /// The place of one VM on one worker.
 pub(crate) struct Slot {
@@ -43,6 +45,8 @@ pub(crate) struct Slot {
     life: Cell<u64>,
     memory_bytes: Cell<u64>,
     fate: Fate,
+    /// A VM for this slot starts on another thread.
+    pending: RefCell<Option<Pending>>,
     tally: Tally,
     stats: Arc<FilterStats>,
     meter: Arc<Meter>,
@@ -94,6 +98,8 @@ impl Tally {
 pub(crate) enum Admission {
     /// A context in this life of the slot.
     Context { id: ContextId, life: u64 },
+    /// A VM starts: the stream is woken, and is to ask again.
+    Wait,
     /// The filter has failed and lets requests pass.
     Bypass,
     /// The filter has failed and lets nothing pass.
@@ -152,6 +158,7 @@ impl Slot {
             life: Cell::new(0),
             memory_bytes: Cell::new(0),
             fate: Fate::default(),
+            pending: RefCell::default(),
             tally: Tally::default(),
             stats,
             meter,
@@ -177,6 +184,7 @@ impl Slot {
             life: Cell::new(0),
             memory_bytes: Cell::new(0),
             fate: Fate::default(),
+            pending: RefCell::default(),
             tally: Tally::default(),
             stats: Arc::clone(&self.stats),
             meter: Arc::clone(&self.meter),
@@ -306,7 +314,7 @@ impl Slot {
             return (heir, admission);
         };
         // A process that is gone has taken everything along that copies are made from.
-        if copies.is_without_image() && !slot.try_replace() {
+        if copies.is_without_image() && slot.replace() != Replaced::Yes {
             return (None, slot.without_vm());
         }
         match slot.copy(copies) {
@@ -325,8 +333,12 @@ impl Slot {
         (stream, stage): (&StreamRef, usize),
         pattern: Option<Pattern>,
     ) -> Admission {
-        if self.vm.borrow().is_none() && !self.try_replace() {
-            return self.without_vm();
+        if self.vm.borrow().is_none() {
+            match self.replace() {
+                Replaced::Yes => {}
+                Replaced::Soon => return self.wait(stream, stage),
+                Replaced::No => return self.without_vm(),
+            }
         }
         let created = self.with_guest(|guest| {
             let parent = guest.roots[root];

@@ -92,6 +92,10 @@ impl Carried {
                 self.seats[stage].state = SeatState::Present { context: id, life };
                 self.stream.borrow_mut().access[stage].context = id;
             }
+            Admission::Wait => {
+                self.awaits_vm = Some(stage);
+                return Ok(Verdict::Stop);
+            }
             Admission::Bypass => self.seats[stage].state = SeatState::Bypassed,
             Admission::Refuse => return Err(Ending::failed()),
         }
@@ -215,6 +219,7 @@ impl Carried {
         if self.asked == Some(stage) {
             return Ok(());
         }
+        self.awaits_vm = None;
         self.pass_on(stage + 1)?;
         if self.stream.borrow().access[stage].upstream {
             self.pass_back(stage)?;

@@ -92,7 +92,7 @@ impl LiveWorld {
         }
         self.begin_callout()?;
         let (token, root_id, slot) = (self.token(0), self.here.root, self.slot.clone());
-        let task = self.shared.spawn(async move {
+        let task = self.spawn(async move {
             let outcome = callout(&cluster, request, timeout).await;
             if let Some(slot) = slot.upgrade() {
                 slot.callout_ended(root_id, token, CalloutView::of(outcome));

@@ -116,7 +116,7 @@ impl LiveWorld {
         body.push(framed(call.message));
         body.finish();
         let (root, slot, sent) = (self.here.root, self.slot.clone(), body.clone());
-        let task = self.shared.spawn(async move {
+        let task = self.spawn(async move {
             let outcome = grpc::ask(cluster, outset, sent).await;
             if let Some(slot) = slot.upgrade() {
                 slot.grpc_answered(root, token, outcome);
@@ -138,7 +138,7 @@ impl LiveWorld {
         let outset = outset(&target, call, None);
         let body = BodySender::streaming(None);
         let (root, slot, sent) = (self.here.root, self.slot.clone(), body.clone());
-        let task = self.shared.spawn(async move {
+        let task = self.spawn(async move {
             let hear = |heard| match slot.upgrade() {
                 Some(slot) => slot.grpc_heard(root, token, heard),
                 None => More::Unwanted,
@@ -238,7 +238,7 @@ impl LiveWorld {
     /// The call fails, and as in Envoy its callback says so, too.
     fn no_cluster(&mut self, token: u32) -> Outcome {
         let (root_id, slot) = (self.here.root, self.slot.clone());
-        let task = self.shared.spawn(async move {
+        let task = self.spawn(async move {
             if let Some(slot) = slot.upgrade() {
                 slot.grpc_refused(
                     root_id,
@@ -256,7 +256,7 @@ impl LiveWorld {
     /// Ends a stream that has outgrown its limits; the guest learns it in its callback.
     fn give_up(&mut self, token: u32, why: &'static str) -> Reply {
         let (root_id, slot) = (self.here.root, self.slot.clone());
-        let task = self.shared.spawn(async move {
+        let task = self.spawn(async move {
             if let Some(slot) = slot.upgrade() {
                 let end = End::new(code::RESOURCE_EXHAUSTED, why);
                 if slot.grpc_heard(root_id, token, Heard::Trailing(HeaderList::default()))

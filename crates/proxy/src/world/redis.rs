@@ -87,7 +87,7 @@ impl LiveWorld {
             .and_then(|client| client.send(Bytes::copy_from_slice(query), deadline))
             .map_err(|_busy| Status::InternalFailure)?;
         let (token, root_id, slot) = (self.token(TOKEN_KIND), self.here.root, self.slot.clone());
-        let task = self.shared.spawn(async move {
+        let task = self.spawn(async move {
             let reply = tokio::time::timeout_at(deadline, answer).await;
             if let Some(slot) = slot.upgrade() {
                 slot.redis_ended(root_id, token, reply.ok().and_then(Result::ok));

@@ -95,7 +95,7 @@ impl LiveWorld {
             return Ok(Reply::Done);
         }
         let period = Duration::from_millis(u64::from(period_ms));
-        let timer = self.shared.spawn(async move {
+        let timer = self.spawn(async move {
             loop {
                 tokio::time::sleep(period).await;
                 let Some(slot) = slot.upgrade() else { return };
@@ -117,7 +117,7 @@ impl LiveWorld {
         if !root.is_ending || std::mem::replace(&mut root.has_ended, true) {
             return Err(Status::NotFound);
         }
-        self.shared.spawn(async move {
+        self.spawn(async move {
             if let Some(slot) = slot.upgrade() {
                 slot.delete_root(root_id);
             }

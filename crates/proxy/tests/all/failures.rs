@@ -269,6 +269,46 @@ fn a_vm_comes_back_without_a_request() {
     gateway.until(0, "get_shared 0 v");
 }
 
+/// What a start begins happens once it is over, however long it takes and wherever it runs.
+#[test]
+fn a_new_vm_hears_of_what_its_start_began() {
+    if is_oracle() {
+        return;
+    }
+    let script = format!(
+        r#"(configure (!call "side" "{{:method:GET;:path:/;:authority:s}}" "" "" 1000)
+             (!register "q") (set c (out)) (!enqueue @c "item") (!tick_every 1)
+             (loop $l (set b (i32.add @b (i32.const 1))) (br_if $l (i32.lt_u @b (i32.const 100000000))))
+             (set b 0) (say "configured") 1)
+           (tick (bump a) (if (i32.eq @a 1) (then (say "tick"))))
+           (http_call_response (say "answered"))
+           (queue_ready (say "queue"))
+           {FRAGILE}"#
+    );
+    let gateway = with(guest(&script)).start();
+    let effects = ["tick", "answered", "queue"];
+    let times = |what: &str| gateway.logs(0).iter().filter(|line| *line == what).count();
+    let all = |times_each: usize| {
+        crate::upstream::eventually(|| {
+            effects
+                .iter()
+                .all(|what| times(what) == times_each)
+                .then_some(())
+        })
+        .unwrap_or_else(|| panic!("{:?}", gateway.logs(0)));
+    };
+    all(1);
+    assert_eq!(gateway.ask(TRAP).status, 503);
+    assert_eq!(gateway.ask(GET).status, 200);
+    all(2);
+    let logs = gateway.logs(0);
+    let second = logs.iter().rposition(|line| line == "configured").unwrap();
+    for what in effects {
+        let last = logs.iter().rposition(|line| line == what).unwrap();
+        assert!(last > second, "{logs:?}");
+    }
+}
+
 #[test]
 fn a_request_in_time_is_what_closes_the_breaker() {
     if is_oracle() {

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use weir_guest::{Event, SnapshotError};
+use weir_guest::door::ContextId;
+use weir_guest::{Event, Failure, Program, SnapshotError, StartError};
+use weir_model::Filter;
 
 use super::{Guest, Slot};
 use crate::plugin::stats::Birth;
@@ -33,13 +35,8 @@ impl Slot {
         let this = self.this.upgrade().ok_or_else(unknown)?;
         let world = LiveWorld::new(Rc::clone(&self.shared), &this);
         let program = self.tier.current();
-        let vm = self
-            .maker
-            .start(&program, world, filter)
-            .map_err(|error| PluginError::Start {
-                filter: filter.name.clone(),
-                error: self.meter.at_start(error, &filter.limits),
-            })?;
+        let vm = self.maker.start(&program, world, filter);
+        let vm = vm.map_err(|error| self.no_start(error))?;
         let mut guest = Guest {
             vm,
             roots: Vec::with_capacity(self.specs.len()),
@@ -47,6 +44,16 @@ impl Slot {
         for spec in &self.specs {
             guest.start_root(spec, &self.meter)?;
         }
+        self.settle(guest, program, birth)
+    }
+
+    /// A VM that has started takes its place.
+    pub(super) fn settle(
+        &self,
+        guest: Guest,
+        program: Arc<Program>,
+        birth: Birth,
+    ) -> Result<(), PluginError> {
         self.put(guest, birth);
         *self.runs.borrow_mut() = program;
         if let Some(copies) = self.copies() {
@@ -71,7 +78,14 @@ impl Slot {
         *self.vm.borrow_mut() = Some(guest);
     }
 
-    fn no_snapshot(&self, error: SnapshotError) -> PluginError {
+    pub(super) fn no_start(&self, error: StartError) -> PluginError {
+        PluginError::Start {
+            filter: self.filter.name.clone(),
+            error: self.meter.at_start(error, &self.filter.limits),
+        }
+    }
+
+    pub(super) fn no_snapshot(&self, error: SnapshotError) -> PluginError {
         PluginError::NoSnapshot {
             filter: self.filter.name.clone(),
             error,
@@ -81,42 +95,53 @@ impl Slot {
 
 impl Guest {
     fn start_root(&mut self, spec: &RootSpec, meter: &Meter) -> Result<(), PluginError> {
-        let filter = &spec.filter;
-        let root = Root::new(Arc::clone(filter), spec.configuration.clone());
+        let root = Root::new(Arc::clone(&spec.filter), spec.configuration.clone());
         let root = self.vm.world().add_root(root);
         self.roots.push(root);
-        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let events = [
-            Event::ContextCreate {
-                context: root,
-                parent: 0,
-            },
-            Event::VmStart {
-                root,
-                size: size(&filter.vm_configuration),
-            },
-            Event::Configure {
-                root,
-                size: size(&spec.configuration),
-            },
-        ];
-        for event in events {
-            let (filter_name, callback) = (filter.name.clone(), event.callback());
-            let result = self
-                .vm
-                .deliver(&event, filter.limits.start)
-                .map_err(|failure| PluginError::Callback {
-                    filter: filter_name,
-                    callback,
-                    failure: meter.in_start(failure, &filter.limits),
-                })?;
-            if result == 0 && !matches!(event, Event::ContextCreate { .. }) {
-                return Err(PluginError::Refused {
-                    filter: filter.name.clone(),
-                    callback,
-                });
-            }
+        for event in start_events(spec, root) {
+            let result = self.vm.deliver(&event, spec.filter.limits.start);
+            accept((&event, result), &spec.filter, meter)?;
         }
         Ok(())
     }
+}
+
+/// What a root context is told at its start.
+pub(super) fn start_events(spec: &RootSpec, root: ContextId) -> [Event; 3] {
+    let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    [
+        Event::ContextCreate {
+            context: root,
+            parent: 0,
+        },
+        Event::VmStart {
+            root,
+            size: size(&spec.filter.vm_configuration),
+        },
+        Event::Configure {
+            root,
+            size: size(&spec.configuration),
+        },
+    ]
+}
+
+/// What a start callback's result means.
+pub(super) fn accept(
+    (event, result): (&Event, Result<i32, Failure>),
+    filter: &Filter,
+    meter: &Meter,
+) -> Result<(), PluginError> {
+    let (name, callback) = (&filter.name, event.callback());
+    let result = result.map_err(|failure| PluginError::Callback {
+        filter: name.clone(),
+        callback,
+        failure: meter.in_start(failure, &filter.limits),
+    })?;
+    if result == 0 && !matches!(event, Event::ContextCreate { .. }) {
+        return Err(PluginError::Refused {
+            filter: name.clone(),
+            callback,
+        });
+    }
+    Ok(())
 }

@@ -27,10 +27,21 @@ pub(super) struct Fate {
 
 /// What came of trying to replace a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attempt {
+pub(super) enum Attempt {
     Started,
+    /// It starts on another thread.
+    Begun,
     /// Not before so long.
     Wait(Duration),
+}
+
+/// Whether there is a VM in the place of a failed one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replaced {
+    Yes,
+    /// One starts.
+    Soon,
+    No,
 }
 
 impl Slot {
@@ -142,26 +153,48 @@ impl Slot {
     }
 
     /// A new VM for a failed one, if the policy and the breaker allow it now.
-    pub(super) fn try_replace(&self) -> bool {
-        self.filter.recovers() && self.attempt() == Attempt::Started
+    pub(super) fn replace(&self) -> Replaced {
+        if !self.filter.recovers() {
+            return Replaced::No;
+        }
+        match self.attempt() {
+            Attempt::Started => Replaced::Yes,
+            Attempt::Begun => Replaced::Soon,
+            Attempt::Wait(_) => Replaced::No,
+        }
     }
 
     fn attempt(&self) -> Attempt {
+        if self.is_starting() {
+            return Attempt::Begun;
+        }
         let permit = self.stats.breaker.permit(Instant::now());
         if let Permit::No(wait) = permit {
             return Attempt::Wait(wait);
         }
+        if self.can_start_aside() {
+            return self.start_aside(permit);
+        }
         match self.start(Birth::Replacement) {
             Ok(()) => {
-                self.fate.is_on_trial.set(permit == Permit::OnTrial);
-                tracing::debug!(filter = %self.filter.name, "the plugin runs in a new VM");
+                self.begin_trial(permit);
                 Attempt::Started
             }
             Err(error) => {
-                self.take_down(report_of(&error), 0);
+                self.start_failed(&error);
                 Attempt::Wait(Duration::ZERO)
             }
         }
+    }
+
+    /// There is a VM in the place of a failed one.
+    pub(super) fn begin_trial(&self, permit: Permit) {
+        self.fate.is_on_trial.set(permit == Permit::OnTrial);
+        tracing::debug!(filter = %self.filter.name, "the plugin runs in a new VM");
+    }
+
+    pub(super) fn start_failed(&self, error: &PluginError) {
+        self.take_down(report_of(error), 0);
     }
 
     /// A stream has ended as it should.
@@ -188,12 +221,20 @@ impl Slot {
                 tokio::time::sleep(wait).await;
                 let Some(slot) = this.upgrade() else { return };
                 let is_needed = slot.vm.borrow().is_none() && !slot.rebuild.is_replaced();
-                if is_needed && let Attempt::Wait(more) = slot.attempt() {
-                    wait = more.max(limits::RESTART_DELAY);
-                    continue;
-                }
-                slot.fate.is_awaited.set(false);
-                return;
+                let attempt = if is_needed {
+                    slot.attempt()
+                } else {
+                    Attempt::Started
+                };
+                wait = match attempt {
+                    Attempt::Started => {
+                        slot.fate.is_awaited.set(false);
+                        return;
+                    }
+                    // It may fail.
+                    Attempt::Begun => limits::RESTART_DELAY,
+                    Attempt::Wait(more) => more.max(limits::RESTART_DELAY),
+                };
             }
         });
     }

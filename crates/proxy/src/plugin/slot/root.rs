@@ -4,6 +4,7 @@ use bytes::Bytes;
 use weir_guest::Event;
 use weir_guest::door::ContextId;
 
+use super::fate::Replaced;
 use super::{Failed, Slot};
 use crate::stream::StreamRef;
 use crate::world::CalloutView;
@@ -11,8 +12,16 @@ use crate::world::CalloutView;
 impl Slot {
     /// Lets an access-log plugin see a stream that is complete.
     pub(in crate::plugin) fn log_here(&self, root: usize, stream: &StreamRef) {
-        if self.vm.borrow().is_none() && !self.try_replace() {
-            return;
+        if self.vm.borrow().is_none() {
+            match self.replace() {
+                Replaced::Yes => {}
+                Replaced::Soon => {
+                    let stream = StreamRef::clone(stream);
+                    self.after_start(move |slot| slot.log_here(root, &stream));
+                    return;
+                }
+                Replaced::No => return,
+            }
         }
         let context = self.with_guest(|guest| {
             let context = guest.roots[root];
@@ -34,6 +43,12 @@ impl Slot {
 
     /// A queue that this root registered in this life got an item.
     pub(crate) fn queue_ready(&self, root: ContextId, token: u32) {
+        if self.is_starting() {
+            if !self.after_start(move |slot| slot.queue_ready(root, token)) {
+                tracing::warn!(token, "a notice of a shared queue was dropped");
+            }
+            return;
+        }
         // A failure is dealt with in the slot; nobody waits for a result here.
         let _ = self.deliver(&Event::QueueReady { root, token }, self.filter.limits.call);
     }
