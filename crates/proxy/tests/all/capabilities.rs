@@ -1,5 +1,6 @@
 //! Statements 293 to 298: what a filter may use, and its environment.
 
+mod rows;
 mod table;
 
 use weir_model::{Isolation, Variable};

@@ -1,5 +1,7 @@
 //! Filters in processes of their own: the same work, and failures that stay there.
 
+mod grants;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
