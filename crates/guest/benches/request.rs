@@ -4,8 +4,8 @@
 //! per request: median and the middle half of the rounds.
 //!
 //! Arguments: `--plugin FILE`, `--configuration FILE` (else the `headers` filter of the bench),
-//! `--requests N` (of each kind), `--only shared|request` (for instruction counts), `--live N`
-//! (memory of so many instances with a
+//! `--requests N` (of each kind), `--vms N` (take turns, as with so many requests in flight),
+//! `--only shared|request` (for instruction counts), `--live N` (memory of so many instances with a
 //! request in flight), `--renewals N` (time of a snapshot).
 
 use std::io::Write;
@@ -84,6 +84,7 @@ struct Wanted {
     plugin: Vec<u8>,
     configuration: Bytes,
     requests: u32,
+    vms: usize,
     only: Option<String>,
     live: u32,
     renewals: u32,
@@ -95,6 +96,7 @@ impl Wanted {
             plugin: HEADERS.to_vec(),
             configuration: Bytes::new(),
             requests: 1_000_000,
+            vms: 1,
             only: None,
             live: 0,
             renewals: 0,
@@ -110,6 +112,7 @@ impl Wanted {
                 "--plugin" => wanted.plugin = std::fs::read(&value)?,
                 "--configuration" => wanted.configuration = std::fs::read(&value)?.into(),
                 "--requests" => wanted.requests = number()?,
+                "--vms" => wanted.vms = number()?.max(1) as usize,
                 "--only" => wanted.only = Some(value),
                 "--live" => wanted.live = number()?,
                 "--renewals" => wanted.renewals = number()?,
@@ -243,7 +246,9 @@ fn memory_kib() -> (u64, u64) {
 fn compare(bench: &Bench, wanted: &Wanted, out: &mut impl Write) -> std::io::Result<()> {
     let mut shared = bench.root();
     let snapshot = shared.snapshot().expect("a module that can be snapshot");
-    let mut own = bench.ephemeral(&snapshot);
+    let own = (0..wanted.vms).map(|_| bench.ephemeral(&snapshot));
+    let mut own: Vec<_> = own.collect();
+    let mut turn = 0;
     let per_round = (wanted.requests / ROUNDS).max(1);
     let mut context = 1;
     let (mut shared_times, mut own_times) = (Vec::new(), Vec::new());
@@ -262,8 +267,9 @@ fn compare(bench: &Bench, wanted: &Wanted, out: &mut impl Write) -> std::io::Res
             let round = || {
                 for _ in 0..per_round {
                     context += 1;
-                    request(&mut own, context);
-                    assert_eq!(own.reset(&snapshot), Reset::Done);
+                    turn = (turn + 1) % own.len();
+                    request(&mut own[turn], context);
+                    assert_eq!(own[turn].reset(&snapshot), Reset::Done);
                 }
             };
             own_times.push(timed(round).1);

@@ -8,6 +8,7 @@
 
 mod birth;
 mod dirty;
+pub(crate) mod faults;
 mod reservation;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,21 @@ use crate::image::Image;
 pub(crate) use birth::{Birth, Seed};
 pub(crate) use dirty::page_map;
 use reservation::{Reservation, Reservations};
+
+/// Which pages of a memory are private to it, because they were written to.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// In bytes from the memory's base.
+    runs: Vec<Range<usize>>,
+    is_known: bool,
+}
+
+impl Written {
+    /// Notes that there may be more of them.
+    pub(crate) fn forget(&mut self) {
+        self.is_known = false;
+    }
+}
 
 /// One linear memory: shared by Wasmtime, which grows it, and by the VM, which restores it.
 pub(crate) struct Region {
@@ -55,18 +71,32 @@ impl Region {
 
     /// Makes the memory hold again what `image` holds, which is the image that it maps: only pages
     /// that were written to are touched. `kept_max` bytes of them stay with this memory, so that
-    /// writing to them again costs no page fault; the rest is given back.
+    /// writing to them again costs no page fault; the rest is given back. `written` says which they
+    /// are if that is known, and is told it.
     ///
     /// # Safety
     ///
     /// As for [`Region::map`].
     #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
-    pub(crate) unsafe fn restore(&self, image: &Image, kept_max: usize) -> io::Result<()> {
-        match page_map() {
-            // SAFETY: what this needs is what the caller promises.
-            Some(page_map) => unsafe { self.restore_written(page_map, image, kept_max) },
-            None => self.restore_all(),
+    pub(crate) unsafe fn restore(
+        &self,
+        image: &Image,
+        kept_max: usize,
+        written: &mut Written,
+    ) -> io::Result<()> {
+        let Some(page_map) = page_map() else {
+            return self.restore_all();
+        };
+        if !std::mem::replace(&mut written.is_known, false) {
+            self.find_written(page_map, kept_max, &mut written.runs)?;
         }
+        for run in &written.runs {
+            // SAFETY: the run lies in the accessible part of the reservation, and nobody else uses
+            // it: what this needs is what the caller promises.
+            unsafe { self.refill(image, run.clone()) };
+        }
+        written.is_known = true;
+        Ok(())
     }
 
     /// As [`Region::restore`] where the kernel does not say what was written to.
@@ -74,38 +104,45 @@ impl Region {
         self.reservation.give_back(0..self.accessible())
     }
 
-    /// As [`Region::restore`] where the kernel says what was written to.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Region::map`].
-    #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
-    unsafe fn restore_written(
+    /// Asks the kernel which pages were written to; what is more than `kept_max` bytes is given back
+    /// at once.
+    fn find_written(
         &self,
         page_map: &File,
-        image: &Image,
         kept_max: usize,
+        runs: &mut Vec<Range<usize>>,
     ) -> io::Result<()> {
-        let (view, base) = (image.view(), self.reservation.address());
+        let base = self.reservation.address();
         let mut kept = 0;
+        runs.clear();
         dirty::scan(page_map, base..base + self.accessible(), |run| {
             let run = run.start - base..run.end - base;
             kept += run.len();
             if kept > kept_max {
                 return self.reservation.give_back(run);
             }
-            let from_image = view.get(run.start..run.end.min(view.len()));
-            let from_image = from_image.unwrap_or_default();
-            // SAFETY: the run lies in the accessible part of the reservation, and the caller
-            // promises that nobody else uses it; the image lies elsewhere.
-            unsafe {
-                let to = self.reservation.base().add(run.start);
-                std::ptr::copy_nonoverlapping(from_image.as_ptr(), to, from_image.len());
-                let behind = run.len() - from_image.len();
-                std::ptr::write_bytes(to.add(from_image.len()), 0, behind);
-            }
+            runs.push(run);
             Ok(())
         })
+    }
+
+    /// Copies the image's bytes over a run of pages.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Region::map`], and the run lies in the accessible part.
+    #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
+    unsafe fn refill(&self, image: &Image, run: Range<usize>) {
+        let view = image.view();
+        let from_image = view.get(run.start..run.end.min(view.len()));
+        let from_image = from_image.unwrap_or_default();
+        // SAFETY: the caller promises the run; the image lies elsewhere.
+        unsafe {
+            let to = self.reservation.base().add(run.start);
+            std::ptr::copy_nonoverlapping(from_image.as_ptr(), to, from_image.len());
+            let behind = run.len() - from_image.len();
+            std::ptr::write_bytes(to.add(from_image.len()), 0, behind);
+        }
     }
 
     /// An image of what this memory holds now. `mapped` is the image that it maps.

@@ -230,6 +230,7 @@ impl<W: World> Vm<W> {
         let first = cell.deadline.begin(limit);
         self.store.set_epoch_deadline(first);
         let outcome = self.callbacks.call(&mut self.store, event);
+        self.state.ran();
         let outcome = match self.store.data_mut().broken.take() {
             Some(error) => Err(error),
             None => outcome,

@@ -9,7 +9,7 @@ use super::{Host, StartError, Vm, refused};
 use crate::cell::{Cell, Phase};
 use crate::door::World;
 use crate::image::Image;
-use crate::memory::{Birth, Region, Seed};
+use crate::memory::{Birth, Region, Seed, Written, faults};
 use crate::program::Program;
 use crate::snapshot::{Reset, Snapshot, SnapshotError, SnapshotRefusal, Value};
 
@@ -22,12 +22,16 @@ pub(super) struct State {
     last: Option<Snapshot>,
     memories: Vec<Part>,
     globals: Vec<Global>,
+    /// Whether the memories are so large that asking the kernel which pages were written to costs
+    /// more than asking after each event whether there can be new ones.
+    notes_faults: bool,
 }
 
 /// A linear memory and the image that it maps.
 struct Part {
     region: Arc<Region>,
     image: Arc<Image>,
+    written: Written,
 }
 
 impl State {
@@ -45,7 +49,10 @@ impl State {
             .map(|(region, seed)| Part {
                 region,
                 image: Arc::clone(&seed.image),
+                written: Written::default(),
             });
+        let memories: Vec<_> = memories.collect();
+        let bytes: usize = memories.iter().map(|part| part.region.bytes()).sum();
         let globals = program.exports.globals.iter().map(|export| {
             let global = instance.get_module_export(&mut *store, export);
             let global = global.and_then(wasmtime::Extern::into_global);
@@ -55,9 +62,19 @@ impl State {
             identity: *program.start_image.identity(),
             refusal: program.refusal.clone(),
             last: None,
-            memories: memories.collect(),
+            memories,
             globals: globals.collect::<Result<_, _>>()?,
+            notes_faults: bytes >= limits::FAULTS_NOTED_BYTES_MIN && faults::are_counted(),
         })
+    }
+
+    /// Notes that the guest has run.
+    pub(super) fn ran(&mut self) {
+        if !self.notes_faults || faults::happened() {
+            for part in &mut self.memories {
+                part.written.forget();
+            }
+        }
     }
 
     /// Bytes of all memories.
@@ -221,7 +238,7 @@ impl Part {
         // SAFETY: as in `Part::seed`.
         unsafe {
             self.region
-                .restore(&self.image, limits::RESET_KEPT_BYTES_MAX)
+                .restore(&self.image, limits::RESET_KEPT_BYTES_MAX, &mut self.written)
         }
     }
 
@@ -232,6 +249,7 @@ impl Part {
         unsafe {
             self.region.map(&seed.image)?;
         }
+        self.written.forget();
         self.image = Arc::clone(&seed.image);
         Ok(())
     }

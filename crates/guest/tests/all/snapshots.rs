@@ -102,6 +102,36 @@ fn what_a_request_remembers_is_gone_at_the_next() {
     }
 }
 
+/// Its memory is so large that a reset does not look through all of it each time.
+#[test]
+fn in_a_large_memory_it_is_gone_too_on_known_pages_and_on_new_ones() {
+    let text = module(
+        "",
+        r#"(data (i32.const 2097148) "\01\02\03\04")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (local $found i32) (local $place i32)
+            (loop $pages
+                (local.set $found (i32.or (local.get $found) (i32.load offset=8 (local.get $place))))
+                (local.set $place (i32.add (local.get $place) (i32.const 4096)))
+                (br_if $pages (i32.lt_u (local.get $place) (i32.const 4194304))))
+            (i32.store offset=8 (i32.shl (local.get 0) (i32.const 12)) (local.get 0))
+            (local.get $found))"#,
+    );
+    let text = text.replace(MEMORY, r#"(memory (export "memory") 64)"#);
+    let (program, host, mut root) = root(&text);
+    let empty = root.snapshot().expect("a snapshot");
+    let mut vms: Vec<_> = (0..3).map(|_| from(&host, &program, &empty)).collect();
+    for round in 0..200_u32 {
+        // Now a page that was written to before, now another one, in the image and behind it.
+        let page = 1 + [3, 3, round * 5 % 1000, 600, round * 5 % 1000][round as usize % 5];
+        for vm in &mut vms {
+            assert_eq!(request(vm, page), Ok(0), "round {round}, page {page}");
+            assert_eq!(request(vm, page), Ok(page.cast_signed()));
+            assert_eq!(vm.reset(&empty), Reset::Done);
+        }
+    }
+}
+
 #[test]
 fn a_newer_snapshot_reaches_instances_that_were_made_from_an_older_one() {
     let (program, host, mut root) = root(&rememberer());
