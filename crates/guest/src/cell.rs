@@ -31,6 +31,8 @@ pub(crate) struct Cell<W> {
     /// Whether the allocator may call any host function (Higress) or a few only (Envoy).
     pub(crate) allocator_is_free: bool,
     pub(crate) cap: Cap,
+    /// What is to be added to an offset in the compiled module to get that in the plugin's own.
+    pub(crate) code_moved: i64,
     pub(crate) deadline: Deadline,
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use weir_model::limits;
 
 use crate::engine::{self, Engine, EngineError, EngineKind, Pace};
-use crate::prepare::{Parts, Prepared, prepare};
+use crate::prepare::{Parts, Prepared, prepare, sections};
 use crate::program::LoadError;
 pub use cache::{Cache, CacheError, CacheReport, CachedCode, StoreError};
 pub use entry::Defect;
@@ -204,16 +204,6 @@ fn refusal(source: &Source, kind: EngineKind, error: &wasmtime::Error) -> LoadEr
 
 /// Size of a module's code section; `None` if there is none, or these bytes are no module.
 fn code_bytes(bytes: &[u8]) -> Option<usize> {
-    const CODE_SECTION: u8 = 10;
-    const HEADER_BYTES: usize = 8;
-    let mut reader = wasmparser::BinaryReader::new(bytes.get(HEADER_BYTES..)?, HEADER_BYTES);
-    while !reader.eof() {
-        let section = reader.read_u8().ok()?;
-        let length = usize::try_from(reader.read_var_u32().ok()?).ok()?;
-        if section == CODE_SECTION {
-            return Some(length);
-        }
-        reader.read_bytes(length).ok()?;
-    }
-    None
+    let code = sections(bytes).find(|(id, _)| *id == wasm_encoder::SectionId::Code as u8)?;
+    Some(code.1.len())
 }

@@ -17,7 +17,7 @@ use weir_model::Exceeded;
 
 use crate::budget::MemoryBudget;
 
-pub use ending::{Cause, Failure, FailureKind, Frame, Source, Stop, Trace};
+pub use ending::{Cause, Failure, FailureKind, Frame, NoLines, Source, Stop, Trace};
 pub use event::{Event, Peer};
 
 use crate::files::FileCall;

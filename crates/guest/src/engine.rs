@@ -164,7 +164,8 @@ fn settings(kind: EngineKind, pace: Pace) -> wasmtime::Result<wasmtime::Config> 
         .memory_init_cow(false)
         .with_host_memory(Arc::new(Memories::default()))
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(limits::TRACE_FRAMES_MAX))
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
+        // Source lines are looked up when a failure is told, not by whoever runs the guest.
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
         .concurrency_support(false)
         .parallel_compilation(pace == Pace::Hurried);
     match kind {

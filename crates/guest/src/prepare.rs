@@ -17,15 +17,18 @@ mod start_image;
 mod stored;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use sha2::Digest;
+use wasm_encoder::SectionId;
+use wasmparser::BinaryReader;
 
 use layout::Layout;
 pub use start_image::{MemoryStart, StartImage};
 
 /// Changes whenever [`prepare`] gives something else for the same bytes: part of the key of whatever
 /// keeps compiled code.
-pub const PREPARATION_VERSION: u32 = 1;
+pub const PREPARATION_VERSION: u32 = 2;
 
 /// A module that is ready to be compiled.
 #[derive(Debug)]
@@ -60,6 +63,12 @@ pub struct Facts {
     pub memories: u32,
     /// Why the state of this module cannot be kept, one sentence each.
     pub obstacles: Vec<String>,
+    /// Where the code began in the module as it was.
+    pub code_at: u32,
+    /// Where it begins in what is compiled.
+    pub prepared_code_at: u32,
+    /// Whether the module says which source lines its code came from (DWARF).
+    pub has_lines: bool,
 }
 
 impl Facts {
@@ -79,6 +88,11 @@ impl Facts {
     #[must_use]
     pub fn memory(&self, number: u32) -> String {
         format!("{}memory:{number}", self.prefix)
+    }
+
+    /// What is to be added to an offset in what is compiled to get that in the module as it was.
+    pub(crate) fn code_moved(&self) -> i64 {
+        i64::from(self.code_at) - i64::from(self.prepared_code_at)
     }
 
     /// Whether an export of the compiled module is none of the plugin's.
@@ -103,6 +117,47 @@ pub fn prepare(module: &[u8]) -> Prepared<'_> {
         parts.facts.obstacles.push(obstacle.to_owned());
         (Cow::Borrowed(module), parts)
     };
-    parts.facts.identity = identity;
+    let facts = &mut parts.facts;
+    facts.identity = identity;
+    (facts.code_at, facts.has_lines) = code_and_lines(module);
+    (facts.prepared_code_at, _) = code_and_lines(&wasm);
     Prepared { wasm, parts }
+}
+
+/// Where a module's code begins, zero if it has none, and whether there are source lines for it.
+pub(crate) fn code_and_lines(module: &[u8]) -> (u32, bool) {
+    let (mut code_at, mut has_lines) = (0, false);
+    for (id, content) in sections(module) {
+        if id == SectionId::Code as u8 {
+            code_at = u32::try_from(content.start).unwrap_or(0);
+        } else if id == SectionId::Custom as u8 {
+            let custom = custom_name(&module[content]);
+            has_lines |= custom.is_some_and(|(name, _)| name == ".debug_line");
+        }
+    }
+    (code_at, has_lines)
+}
+
+/// The name of a custom section, and what it holds.
+pub(crate) fn custom_name(content: &[u8]) -> Option<(&str, &[u8])> {
+    let mut reader = BinaryReader::new(content, 0);
+    let name = reader.read_string().ok()?;
+    Some((name, &content[reader.original_position()..]))
+}
+
+/// Number and content of each section, up to the first one that is broken.
+pub(crate) fn sections(module: &[u8]) -> impl Iterator<Item = (u8, Range<usize>)> {
+    const HEADER_BYTES: usize = 8;
+    let start = HEADER_BYTES.min(module.len());
+    let mut reader = BinaryReader::new(&module[start..], start);
+    std::iter::from_fn(move || {
+        if reader.eof() {
+            return None;
+        }
+        let id = reader.read_u8().ok()?;
+        let length = usize::try_from(reader.read_var_u32().ok()?).ok()?;
+        let start = reader.original_position();
+        reader.read_bytes(length).ok()?;
+        Some((id, start..start + length))
+    })
 }

@@ -258,6 +258,13 @@ impl Program {
         self.refusal.clone().map_or(Ok(()), Err)
     }
 
+    /// Whether the module says which source lines its code came from, for
+    /// [`Trace::with_lines`](crate::door::Trace::with_lines).
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        self.facts.has_lines
+    }
+
     /// Whether a headers callback's value 1 means "stop, but go on with the body" by default.
     #[must_use]
     pub fn keeps_headers_stop_iteration(&self) -> bool {

@@ -1,13 +1,18 @@
 //! Where a guest was when it stopped: function names, and source lines where the module has DWARF.
 
+mod lines;
+mod name;
+
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 use weir_model::limits;
 
-use crate::cell::Cap;
+use crate::cell::Cell;
 use crate::door::{Cause, Failure, Stop};
+pub use lines::NoLines;
+use name::readable;
 
 /// The guest's stack, the innermost frame first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +30,7 @@ pub struct Frame {
     pub index: u32,
     /// Where in the module's bytes the instruction stands.
     pub offset: Option<u32>,
-    /// Where in the source, if the module has DWARF.
+    /// Where in the source, if somebody looked it up: [`Trace::with_lines`].
     pub source: Option<Source>,
 }
 
@@ -70,95 +75,45 @@ impl Display for Source {
 }
 
 impl Trace {
-    /// The stack that an error of the engine carries.
-    fn of(error: &wasmtime::Error) -> Self {
+    /// The stack that an error of the engine carries. `code_moved`: see
+    /// [`Facts::code_moved`](crate::prepare::Facts).
+    fn of(error: &wasmtime::Error, code_moved: i64) -> Self {
         let Some(stack) = error.downcast_ref::<WasmBacktrace>() else {
             return Self::default();
         };
-        let frames = stack.frames().iter().flat_map(frames_of);
+        let frames = stack.frames().iter().take(limits::TRACE_FRAMES_MAX);
         Self {
-            frames: frames.take(limits::TRACE_FRAMES_MAX).collect(),
+            frames: frames.map(|call| frame_of(call, code_moved)).collect(),
         }
     }
 }
 
-/// One frame of the engine, with the calls that were inlined into it.
-fn frames_of(call: &FrameInfo) -> Vec<Frame> {
-    let frame = |name: Option<&str>, symbol: Option<&FrameSymbol>| Frame {
-        function: name.map(readable),
+fn frame_of(call: &FrameInfo, code_moved: i64) -> Frame {
+    let offset = call.module_offset().and_then(|at| i64::try_from(at).ok());
+    Frame {
+        function: call.func_name().map(readable),
         index: call.func_index(),
-        offset: call.module_offset().and_then(|at| u32::try_from(at).ok()),
-        source: symbol.and_then(|symbol| {
-            Some(Source {
-                file: shortened(symbol.file()?).to_owned(),
-                line: symbol.line()?,
-            })
-        }),
-    };
-    if call.symbols().is_empty() {
-        return vec![frame(call.func_name(), None)];
+        offset: offset.and_then(|at| u32::try_from(at + code_moved).ok()),
+        source: None,
     }
-    let symbols = call.symbols().iter();
-    symbols
-        .map(|symbol| frame(symbol.name().or(call.func_name()), Some(symbol)))
-        .collect()
-}
-
-/// A name without what only linkers need. Names come from the module: they are cut and kept on one
-/// line.
-fn readable(name: &str) -> String {
-    let plain = if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        format!("{rust:#}")
-    } else if let Some(cpp) = cpp_name(name) {
-        cpp
-    } else {
-        without_hash(name).to_owned()
-    };
-    let plain = plain.chars().filter(|character| !character.is_control());
-    plain.take(limits::TRACE_NAME_CHARS_MAX).collect()
-}
-
-fn cpp_name(name: &str) -> Option<String> {
-    let limit = cpp_demangle::ParseOptions::default().recursion_limit(64);
-    let symbol = name
-        .starts_with("_Z")
-        .then(|| cpp_demangle::BorrowedSymbol::new_with_options(name.as_bytes(), &limit).ok())??;
-    let options = cpp_demangle::DemangleOptions::default().no_return_type();
-    symbol.demangle_with_options(&options).ok()
-}
-
-/// Linkers demangle Rust's names and leave the hash: `a::b::h0123456789abcdef`.
-fn without_hash(name: &str) -> &str {
-    let Some((path, hash)) = name.rsplit_once("::h") else {
-        return name;
-    };
-    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { path } else { name }
-}
-
-/// The end of a long path tells more than its beginning.
-fn shortened(file: &str) -> &str {
-    let excess = file.len().saturating_sub(limits::TRACE_NAME_CHARS_MAX);
-    let start = (excess..file.len()).find(|at| file.is_char_boundary(*at));
-    &file[start.unwrap_or(0)..]
 }
 
 /// What an error of the engine means, for a call with this limit.
-pub(crate) fn failure_of(error: &wasmtime::Error, limit: Duration, cap: &Cap) -> Failure {
+pub(crate) fn failure_of<W>(error: &wasmtime::Error, limit: Duration, cell: &Cell<W>) -> Failure {
     Failure {
-        cause: cause_of(error, limit, cap),
-        trace: Trace::of(error),
+        cause: cause_of(error, limit, cell),
+        trace: Trace::of(error, cell.code_moved),
     }
 }
 
-fn cause_of(error: &wasmtime::Error, limit: Duration, cap: &Cap) -> Cause {
+fn cause_of<W>(error: &wasmtime::Error, limit: Duration, cell: &Cell<W>) -> Cause {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return Cause::Stopped(stop.clone());
     }
     if let Some(AllocatorFailed(reason)) = error.downcast_ref() {
         return Cause::Allocator(reason.clone());
     }
-    match (error.downcast_ref::<Trap>(), cap.refused()) {
+    match (error.downcast_ref::<Trap>(), cell.cap.refused()) {
         (Some(Trap::Interrupt), _) => Cause::Deadline(limit),
         (Some(Trap::StackOverflow), _) => Cause::Stack(limits::GUEST_STACK_BYTES),
         (Some(_), Some(limit)) => Cause::Memory {
@@ -199,38 +154,6 @@ pub(crate) fn text_of(error: &wasmtime::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(name: &str, expected: &str) {
-        assert_eq!(readable(name), expected);
-    }
-
-    #[test]
-    fn names_are_readable() {
-        check("malloc", "malloc");
-        check(
-            "core::panicking::panic::h0123456789abcdef",
-            "core::panicking::panic",
-        );
-        check("a::h0123456789abcdeg", "a::h0123456789abcdeg");
-        check(
-            "_ZN4core9panicking5panic17h0123456789abcdefE",
-            "core::panicking::panic",
-        );
-        check("_RNvC6_123foo3bar", "123foo::bar");
-        check("_ZN7Context6onDoneEv", "Context::onDone()");
-        check("_Zbroken", "_Zbroken");
-        check("two\nlines", "twolines");
-        check(&"x".repeat(4000), &"x".repeat(limits::TRACE_NAME_CHARS_MAX));
-    }
-
-    #[test]
-    fn paths_are_cut_at_their_beginning() {
-        assert_eq!(shortened("src/lib.rs"), "src/lib.rs");
-        let long = format!("{}/lib.rs", "é".repeat(limits::TRACE_NAME_CHARS_MAX));
-        let short = shortened(&long);
-        assert!(short.ends_with("é/lib.rs") && short.len() <= limits::TRACE_NAME_CHARS_MAX);
-    }
 
     #[test]
     fn a_trace_is_a_part_of_a_sentence() {

@@ -174,6 +174,7 @@ impl<W: World> Host<W> {
             broken: None,
             allocator_is_free: program.dialect == Dialect::Higress,
             cap: Cap::of(limits, budget),
+            code_moved: program.facts.code_moved(),
             deadline: Deadline::of(limits.start),
         };
         let mut store = Store::new(self.engine_of(program.engine)?, cell);
@@ -269,7 +270,7 @@ impl<W: World> Vm<W> {
 
     fn failure(&mut self, error: &wasmtime::Error, limit: Duration) -> Failure {
         self.has_failed = true;
-        failure_of(error, limit, &self.store.data().cap)
+        failure_of(error, limit, self.store.data())
     }
 }
 

@@ -31,6 +31,16 @@ pub const GUEST_STACK_BYTES: usize = 1 << 20;
 pub const TRACE_FRAMES_MAX: usize = 20;
 /// Characters of a name or path in them: generic functions have names without end.
 pub const TRACE_NAME_CHARS_MAX: usize = 256;
+/// Bytes of a function's name beyond which it is told as it is: demangling costs time that grows
+/// with it, and names are the plugin's.
+pub const TRACE_MANGLED_BYTES_MAX: usize = 1024;
+/// Bytes of a module's `.debug_line` (DWARF) up to which failures are told with source lines: it may
+/// grow 30 times as large when it is read.
+pub const DEBUG_LINE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of any other section of its DWARF, for the same reason.
+pub const DEBUG_SECTION_BYTES_MAX: usize = 16 << 20;
+/// New failures that wait for their source lines; those beyond are told without.
+pub const LINES_WAITING_MAX: usize = 64;
 /// Images of a plugin that drew random numbers while it started: requests pick one by chance.
 pub const SEEDED_IMAGES: usize = 4;
 /// One of them is made anew this often.

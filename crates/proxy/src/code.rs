@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
 use weir_guest::code::{Cache, CacheReport, Code, Digest, Source};
 use weir_guest::{Engine, LoadError, Program, ProgramOptions};
-use weir_model::{CodeCache, Dialect, EngineChoice, Filter, Name, Site, Strictness};
+use weir_model::{CodeCache, Dialect, EngineChoice, Filter, ModuleSource, Name, Site, Strictness};
 
 use crate::gateway::PrepareError;
+use crate::plugin::ModuleFile;
 pub use file::read_module;
 use first::First;
 use improve::Job;
@@ -34,14 +35,17 @@ pub struct Library {
 pub(crate) struct Tier {
     best: RwLock<Arc<Program>>,
     options: ProgramOptions,
+    /// Of the module.
+    digest: Digest,
 }
 
 impl Tier {
-    fn new(code: &Code, options: ProgramOptions) -> Result<Self, LoadError> {
+    fn new(code: &Code, options: ProgramOptions, digest: &Digest) -> Result<Self, LoadError> {
         let program = Program::new(code, options)?;
         Ok(Self {
             best: RwLock::new(Arc::new(program)),
             options,
+            digest: digest.clone(),
         })
     }
 
@@ -116,6 +120,17 @@ impl Library {
         self.tiers.get(filter)
     }
 
+    /// Where the source lines of a filter's code are; `None`: its module has none.
+    pub(crate) fn module_file(&self, site: &Site, filter: &Name) -> Option<ModuleFile> {
+        let tier = self.tier(filter)?;
+        let module = site.modules.get(&site.filters.get(filter)?.module)?;
+        let ModuleSource::File(path) = &module.source;
+        tier.current().has_lines().then(|| ModuleFile {
+            path: path.clone(),
+            digest: tier.digest.clone(),
+        })
+    }
+
     /// Tells when there is better code for some filter.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
@@ -171,7 +186,7 @@ fn tier_of(
         strictness: filter.strictness,
         dialect: filter.dialect,
     };
-    let tier = Tier::new(&code, options).map_err(failed)?;
+    let tier = Tier::new(&code, options, &key.0).map_err(failed)?;
     tell(filter, &code, &tier.current());
     Ok(tier)
 }

@@ -25,7 +25,7 @@ pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
 use crate::metrics::Metrics;
-use crate::plugin::{FilterStats, Meter, Nursery, PluginError, PluginLog};
+use crate::plugin::{FilterStats, LineReader, Meter, Nursery, PluginError, PluginLog};
 use crate::property::{Node, SiteMetadata};
 use crate::touched::Touched;
 use crate::upstream::{Resolver, Upstreams};
@@ -187,6 +187,8 @@ impl Prepared {
         let filters = site.filters.iter();
         let environment = environment(&site);
         let (rules, touched) = rules(&site, &environment)?;
+        let library = Arc::new(library);
+        let lines = Arc::new(LineReader::default());
         let process = Process {
             metrics: Metrics::new(),
             plugin_log: PluginLog::new(site.filters.keys()),
@@ -197,14 +199,18 @@ impl Prepared {
             node: Node::of(&site.node),
             metadata: SiteMetadata::of(&site),
             resolver: Resolver::system(),
-            library: Arc::new(library),
+            library: Arc::clone(&library),
             filters: filters
                 .clone()
                 .map(|(n, f)| (n.clone(), Arc::new(f.clone())))
                 .collect(),
             stats: filters
                 .clone()
-                .map(|(name, filter)| (name.clone(), Arc::new(FilterStats::new(filter))))
+                .map(|(name, filter)| {
+                    let stats =
+                        FilterStats::new(filter, (&lines, library.module_file(&site, name)));
+                    (name.clone(), Arc::new(stats))
+                })
                 .collect(),
             meters: filters
                 .map(|(name, filter)| {

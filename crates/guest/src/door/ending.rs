@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir_model::Exceeded;
 
-pub use crate::trace::{Frame, Source, Trace};
+pub use crate::trace::{Frame, NoLines, Source, Trace};
 
 /// Why the guest must stop now. The sandbox turns it into a trap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -18,6 +18,9 @@ impl Parts {
         out.push(u8::from(facts.has_start));
         out.extend(facts.globals.to_le_bytes());
         out.extend(facts.memories.to_le_bytes());
+        out.extend(facts.code_at.to_le_bytes());
+        out.extend(facts.prepared_code_at.to_le_bytes());
+        out.push(u8::from(facts.has_lines));
         put_length(&mut out, facts.obstacles.len());
         for obstacle in &facts.obstacles {
             put_text(&mut out, obstacle);
@@ -44,6 +47,9 @@ impl Parts {
             has_start: from.flag()?,
             globals: u32::from_le_bytes(from.take()?),
             memories: u32::from_le_bytes(from.take()?),
+            code_at: u32::from_le_bytes(from.take()?),
+            prepared_code_at: u32::from_le_bytes(from.take()?),
+            has_lines: from.flag()?,
             obstacles: Vec::new(),
         };
         for _ in 0..from.length()? {

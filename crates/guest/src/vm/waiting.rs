@@ -80,7 +80,7 @@ impl<W: World + Send> WaitingHost<W> {
                 .map_or(outcome, Err)
                 .map_err(|error| StartError::Start {
                     export,
-                    failure: failure_of(&error, limits.start, &store.data().cap),
+                    failure: failure_of(&error, limits.start, store.data()),
                 })?;
         }
         store.data_mut().phase = Phase::Running;
@@ -132,7 +132,7 @@ impl<W: World + Send> WaitingVm<W> {
             Ok(()) => Ok(results.first().and_then(Val::i32).unwrap_or(0)),
             Err(error) => {
                 self.has_failed = true;
-                Err(failure_of(&error, limit, &self.store.data().cap))
+                Err(failure_of(&error, limit, self.store.data()))
             }
         };
         let cell = self.store.data_mut();

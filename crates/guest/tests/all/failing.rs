@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use weir_guest::door::{Call, Trace};
+use wasm_encoder::Section as _;
+use weir_guest::door::{Call, NoLines, Trace};
 use weir_guest::{Cause, Failure, FailureKind, Stop};
 use weir_model::{GuestLimits, Limit, limits};
 use weir_testkit::run::CALL;
@@ -126,13 +127,43 @@ fn source_lines_are_told_where_the_module_has_dwarf() {
     parser.generate_dwarf(wat::GenerateDwarf::Full);
     let path = std::path::Path::new("src/plugin.wat");
     let bytes = parser.parse_str(Some(path), &text).expect("a module");
-    let mut vm = start(&program(bytes), Script::new()).expect("a guest");
+    let mut vm = start(&program(&bytes), Script::new()).expect("a guest");
     let failure = vm.deliver(&REQUEST_HEADERS, CALL).expect_err("a trap");
-    let told = failure.to_string();
+    // Offsets are those of the module as its author has it.
+    let unreachable = failure.trace.frames[0].offset.expect("an offset");
+    assert_eq!(bytes[unreachable as usize], 0x00, "not the instruction");
+    let told = failure.trace.with_lines(&bytes).expect("DWARF").to_string();
     let expected = format!(
         "in deep (src/plugin.wat:{}), called by request (src/plugin.wat:{})",
         line("unreachable"),
         line("(call $deep")
     );
     assert!(told.contains(&expected), "{told} does not tell {expected}");
+    // Whatever the debug information is, the rest of the trace stays.
+    let (large, broken) = (
+        with_lines_of(limits::DEBUG_LINE_BYTES_MAX + 1, &bytes),
+        with_lines_of(100, &bytes),
+    );
+    let refused = failure.trace.with_lines(&large);
+    assert!(
+        matches!(refused, Err(NoLines::TooLarge { section, .. }) if section == ".debug_line"),
+        "{refused:?}"
+    );
+    let told = failure.trace.with_lines(&broken).unwrap_or(failure.trace);
+    assert_eq!(names(&told), ["deep", "request"]);
+}
+
+/// The module with so many bytes of nothing as its source lines.
+fn with_lines_of(length: usize, module: &[u8]) -> Vec<u8> {
+    let name = b"\x0b.debug_line";
+    let at = module.windows(name.len()).position(|part| part == name);
+    let mut module = module.to_vec();
+    // The first section of a name counts; this one is no longer one of its kind.
+    module[at.expect("the section") + 2] = b'x';
+    let custom = wasm_encoder::CustomSection {
+        name: ".debug_line".into(),
+        data: vec![0xff; length].into(),
+    };
+    custom.append_to(&mut module);
+    module
 }

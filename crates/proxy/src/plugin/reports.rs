@@ -81,21 +81,27 @@ pub(crate) struct Reports(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    known: Vec<u64>,
+    /// With the source lines of those that have them.
+    known: Vec<(u64, Option<Trace>)>,
     untold: u64,
     told: Option<Instant>,
-    last: Option<FailureReport>,
+    last: Option<(u64, FailureReport)>,
 }
 
 impl Reports {
-    /// Takes a failure down, and says what is to be written about it.
-    pub(crate) fn take(&self, report: FailureReport, now: Instant) -> Notice {
+    /// Takes a failure down, and says what is to be written about it. It gets the source lines that
+    /// one like it has got.
+    pub(crate) fn take(&self, report: &mut FailureReport, now: Instant) -> Notice {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = report.key();
-        state.last = Some(report);
-        let is_new = !state.known.contains(&key);
+        let known = state.known.iter().find(|(known, _)| *known == key);
+        let is_new = known.is_none();
+        if let Some((_, Some(trace))) = known {
+            report.trace = trace.clone();
+        }
+        state.last = Some((key, report.clone()));
         if is_new && state.known.len() < limits::DISTINCT_FAILURES_MAX {
-            state.known.push(key);
+            state.known.push((key, None));
             state.told.get_or_insert(now);
             return Notice::InFull;
         }
@@ -110,7 +116,21 @@ impl Reports {
 
     pub(crate) fn last(&self) -> Option<FailureReport> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.last.clone()
+        state.last.as_ref().map(|(_, report)| report.clone())
+    }
+
+    /// Notes the source lines of a failure, for it and those like it.
+    pub(crate) fn name_lines(&self, report: &FailureReport, trace: &Trace) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = report.key();
+        if let Some((last, report)) = &mut state.last
+            && *last == key
+        {
+            report.trace = trace.clone();
+        }
+        if let Some((_, known)) = state.known.iter_mut().find(|(known, _)| *known == key) {
+            *known = Some(trace.clone());
+        }
     }
 }
 
@@ -127,14 +147,15 @@ mod tests {
     #[test]
     fn each_failure_is_told_once_and_then_summed_up() {
         let (reports, start) = (Reports::default(), Instant::now());
-        assert_eq!(reports.take(report("a"), start), Notice::InFull);
-        assert_eq!(reports.take(report("b"), start), Notice::InFull);
+        let take = |reason, now| reports.take(&mut report(reason), now);
+        assert_eq!(take("a", start), Notice::InFull);
+        assert_eq!(take("b", start), Notice::InFull);
         for _ in 0..1000 {
-            assert_eq!(reports.take(report("a"), start), Notice::Nothing);
+            assert_eq!(take("a", start), Notice::Nothing);
         }
         let later = start + limits::FAILURE_SUMMARY_INTERVAL;
-        assert_eq!(reports.take(report("b"), later), Notice::Summary(1001));
-        assert_eq!(reports.take(report("b"), later), Notice::Nothing);
+        assert_eq!(take("b", later), Notice::Summary(1001));
+        assert_eq!(take("b", later), Notice::Nothing);
         assert_eq!(reports.last().map(|last| last.reason).as_deref(), Some("b"));
     }
 
@@ -143,7 +164,7 @@ mod tests {
         let (reports, start) = (Reports::default(), Instant::now());
         let notices = (0..10_000).map(|number| {
             let after = start + Duration::from_millis(number);
-            reports.take(report(&number.to_string()), after)
+            reports.take(&mut report(&number.to_string()), after)
         });
         let in_full = notices.filter(|notice| *notice == Notice::InFull).count();
         assert_eq!(in_full, limits::DISTINCT_FAILURES_MAX);

@@ -1,13 +1,14 @@
 //! What operators learn about a filter, summed over all workers.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_guest::FailureKind;
 use weir_model::Filter;
 
 use super::breaker::{Breaker, BreakerState};
+use super::lines::{LineReader, ModuleFile};
 use super::quarantine::Quarantine;
 use super::reports::{FailureReport, Reports};
 
@@ -32,6 +33,10 @@ pub struct FilterStats {
     /// The longest that any image lacked something, in nanoseconds.
     staleness_max: AtomicU64,
     pub(crate) reports: Reports,
+    /// Who finds source lines for them.
+    pub(crate) lines: Arc<LineReader>,
+    /// Where they are found; `None`: the module has none.
+    pub(crate) module: Option<ModuleFile>,
     pub(crate) breaker: Breaker,
     pub(crate) quarantine: Option<Quarantine>,
 }
@@ -86,7 +91,10 @@ impl FilterReport {
 }
 
 impl FilterStats {
-    pub(crate) fn new(filter: &Filter) -> Self {
+    pub(crate) fn new(
+        filter: &Filter,
+        (lines, module): (&Arc<LineReader>, Option<ModuleFile>),
+    ) -> Self {
         Self {
             vms: AtomicI64::new(0),
             memory_bytes: AtomicI64::new(0),
@@ -104,6 +112,8 @@ impl FilterStats {
             stale: Mutex::default(),
             staleness_max: AtomicU64::new(0),
             reports: Reports::default(),
+            lines: Arc::clone(lines),
+            module,
             breaker: Breaker::new(filter.failures.breaker),
             quarantine: filter.failures.quarantine.map(Quarantine::new),
         }

@@ -7,6 +7,7 @@ mod bombs;
 mod callbacks;
 mod crashes;
 mod ends;
+mod names;
 mod pairs;
 mod recursion;
 mod starts;

@@ -256,7 +256,10 @@ record!(Facts {
     has_start,
     globals,
     memories,
-    obstacles
+    obstacles,
+    code_at,
+    prepared_code_at,
+    has_lines
 });
 record!(Beginning { bytes, filled });
 record!(GuestLimits {

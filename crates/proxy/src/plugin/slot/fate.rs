@@ -10,6 +10,7 @@ use weir_model::{OnFailure, limits};
 use super::Slot;
 use crate::plugin::breaker::Permit;
 use crate::plugin::copies::CopyOf;
+use crate::plugin::lines::FailureLine;
 use crate::plugin::quarantine::Pattern;
 use crate::plugin::reports::{FailureReport, Notice};
 use crate::plugin::stats::Birth;
@@ -121,7 +122,7 @@ impl Slot {
     }
 
     /// Counts a failure, and logs it if it is new.
-    fn take_down(&self, report: FailureReport, streams: usize) {
+    fn take_down(&self, mut report: FailureReport, streams: usize) {
         let now = Instant::now();
         self.stats.failed(report.kind);
         // A copy costs nobody else anything.
@@ -131,22 +132,22 @@ impl Slot {
         } else {
             self.stats.breaker.failed(now)
         };
-        let (kind, callback) = (report.kind.word(), report.callback);
-        let text = format!("{}{}", report.reason, report.trace);
-        let filter = &*self.filter.name;
-        match self.stats.reports.take(report, now) {
-            Notice::InFull => tracing::error!(
-                filter,
-                kind,
-                callback,
-                streams,
-                failures = row,
-                "the plugin failed: {text}"
-            ),
+        match self.stats.reports.take(&mut report, now) {
+            Notice::InFull => {
+                let line = FailureLine {
+                    filter: self.filter.name.clone(),
+                    report,
+                    streams,
+                    failures: row,
+                };
+                self.stats.lines.log(line, &self.stats);
+            }
             Notice::Summary(failures) => tracing::error!(
-                filter,
+                filter = &*self.filter.name,
                 failures,
-                "the plugin goes on failing, last with: {text}"
+                "the plugin goes on failing, last with: {}{}",
+                report.reason,
+                report.trace
             ),
             Notice::Nothing => {}
         }
