@@ -30,7 +30,8 @@ pub enum Host {
     Weir {
         /// Its own binary.
         program: PathBuf,
-        /// The isolation of filters that are to share no VM, as Weir's configuration has it.
+        /// The isolation of filters that are to share no VM, as Weir's configuration has it;
+        /// `process/plugin`: a process with one VM.
         isolation: String,
     },
     /// Envoy's binary.

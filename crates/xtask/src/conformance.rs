@@ -45,7 +45,8 @@ pub(crate) struct Arguments {
     /// Weir's binary. Default: built first.
     #[arg(long, value_name = "PATH")]
     weir: Option<PathBuf>,
-    /// How Weir isolates filters that are to share no VM: a word of its configuration.
+    /// How Weir isolates filters that are to share no VM: a word of its configuration, or
+    /// `process/plugin` for a process with one VM.
     #[arg(long, value_name = "WORD", default_value = "plugin")]
     isolation: String,
     /// Envoy's binary.

@@ -252,7 +252,7 @@ fn plugin(filter: &Filter, (module, isolation): (&str, &str)) -> Json {
         "root_id": filter.root_id,
         "on_failure": filter.on_failure,
         "strict_imports": !filter.is_tolerant,
-        "isolation": if filter.shares { "module" } else { isolation },
+        "isolation": if filter.shares { json!("module") } else { isolation_of(isolation) },
         "limits": {"time": "500ms", "request_time": "10s"},
     });
     let optional = [
@@ -277,6 +277,14 @@ fn plugin(filter: &Filter, (module, isolation): (&str, &str)) -> Json {
         plugin["allow_on_headers_stop_iteration"] = filter.stops_iteration.into();
     }
     plugin
+}
+
+/// `process/plugin` is `{ process: { inside: plugin } }`.
+fn isolation_of(word: &str) -> Json {
+    match word.split_once('/') {
+        Some((outer, inside)) => json!({outer: {"inside": inside}}),
+        None => json!(word),
+    }
 }
 
 #[cfg(test)]

@@ -123,6 +123,27 @@ fn check_callouts(inside: &str) {
     gateway.end();
 }
 
+/// Every tick makes a new image: the one before, and with it its file, is forgotten in the process,
+/// which once was a system call too many.
+#[test]
+fn images_are_renewed_in_a_process() {
+    let (upstream, _) = Upstream::echoing();
+    let script = r#"{
+        "configure": [{ "tick": 10 }],
+        "tick": [{ "log": "ticked" }]
+    }"#;
+    let gateway = with_apart(&upstream, "request", script, "");
+    let id = only_child(&gateway);
+    let renewals = || gateway.stats()["filters"][0]["snapshots"].as_u64();
+    until("images are renewed", || {
+        renewals().is_some_and(|count| count > 5)
+    });
+    assert_eq!(gateway.get("/", "").status(), 200);
+    assert_eq!(only_child(&gateway), id, "it is the same process");
+    assert_eq!(gateway.stats()["filters"][0]["failures"], 0);
+    gateway.end();
+}
+
 #[test]
 fn a_trap_costs_one_request_and_no_process_is_left_over() {
     INSIDE.into_iter().for_each(check_trap);

@@ -80,6 +80,9 @@ const NAME_THREAD: u64 = 15;
 const SCAN_PAGES: u64 = 0xc060_6610;
 /// `F_ADD_SEALS` of fcntl(2).
 const ADD_SEALS: u64 = 1033;
+/// `F_GETFD` of fcntl(2): the standard library, with debug assertions, looks at each file that it
+/// closes.
+const LOOK_AT: u64 = 1;
 
 /// Restricts all threads for good.
 pub(super) fn allow_few(snapshots: &Snapshots) -> Result<(), String> {
@@ -146,7 +149,10 @@ fn for_snapshots(rules: &mut Rules) -> Result<(), String> {
     );
     rules.insert(
         libc::SYS_fcntl,
-        vec![only_if(1, SeccompCmpOp::Eq, ADD_SEALS)?],
+        vec![
+            only_if(1, SeccompCmpOp::Eq, ADD_SEALS)?,
+            only_if(1, SeccompCmpOp::Eq, LOOK_AT)?,
+        ],
     );
     Ok(())
 }
