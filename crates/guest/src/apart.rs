@@ -12,6 +12,7 @@ pub mod wire;
 mod calls;
 mod child;
 mod link;
+mod marks;
 mod parcel;
 mod parent;
 

@@ -276,6 +276,9 @@ pub const APART_HOST_BYTES: u64 = 256 << 20;
 /// How much longer than twice the limit of a call a plugin's process may be silent. It ends its
 /// guests itself and in time; only one that was taken over, or got no processor, is silent longer.
 pub const APART_GRACE: Duration = Duration::from_secs(1);
+/// How often a request begins again at a filter whose process is gone. More often than that it may be
+/// what ends them.
+pub const REQUEST_RESTARTS_MAX: u8 = 3;
 /// From the start of a plugin's process until it stands behind its walls, with its code loaded.
 pub const APART_READY_TIME: Duration = Duration::from_secs(10);
 /// The user and group of a plugin's process, if the gateway runs as root: the number that systems

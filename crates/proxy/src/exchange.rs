@@ -5,6 +5,7 @@
 //! carries what is there through the stations in order: request filters, dispatch, response
 //! filters. Invariant: exactly one response head goes to the client, or the connection is cut.
 
+mod again;
 mod answer;
 mod begin;
 mod body;
@@ -31,6 +32,7 @@ use weir_model::{Route, limits};
 use crate::flow::Frame;
 use crate::gateway::{Notice, Shared};
 use crate::listen::{Connection, Refusal, Reset, Serve, vet};
+use crate::message::HeaderList;
 use crate::plugin::{Chain, PluginError, Plugins, Slot};
 use crate::stream::StreamRef;
 use crate::worker::Seat;
@@ -196,6 +198,10 @@ pub(crate) struct FilterSeat {
     pub(crate) slot: Option<Rc<Slot>>,
     /// Wall time that its calls have taken.
     used: Duration,
+    /// The request's head before the filter saw it, where the filter's process may be lost.
+    first_head: Option<Box<HeaderList>>,
+    /// How often the request has begun again here.
+    restarts: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

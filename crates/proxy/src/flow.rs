@@ -111,6 +111,10 @@ struct Stage {
     /// Whether the next body part shows what is held too.
     accumulates: bool,
     holds_headers: bool,
+    /// The headers are all there is.
+    headers_end: bool,
+    /// Bytes that were shown are gone.
+    has_dropped: bool,
     held: BodyBuffer,
     window: BodyBuffer,
     /// The window shows bytes that were held before: dropping leaves them held (as Envoy, where they
@@ -157,6 +161,8 @@ impl Stage {
             full: Full::Waits,
             accumulates: false,
             holds_headers: false,
+            headers_end: false,
+            has_dropped: false,
             held: BodyBuffer::default(),
             window: BodyBuffer::default(),
             shows_held: false,
@@ -304,6 +310,7 @@ impl Flow {
         };
         (stage.hold, stage.full) = (hold, full);
         (stage.holds_headers, stage.has_ended) = (true, end);
+        stage.headers_end = end;
         if hold == Hold::All {
             for arrival in std::mem::take(&mut stage.arrivals) {
                 match arrival {
@@ -330,6 +337,7 @@ impl Flow {
             }
             Action::Drop if !stage.shows_held => {
                 stage.window.clear();
+                stage.has_dropped = true;
                 self.has_buffered |= end;
             }
             Action::Drop
@@ -411,6 +419,42 @@ impl Flow {
                 }
             }
         }
+    }
+
+    /// Whether a stage still has all that came to it, as it came but for the headers: then it can be
+    /// shown once more.
+    pub(crate) fn can_begin_again(&self, index: usize) -> bool {
+        self.stages.get(index).is_some_and(|stage| {
+            stage.holds_headers && !stage.has_dropped && stage.trailers != Some(HeldTrailers::Seen)
+        })
+    }
+
+    /// Shows a stage once more all that it holds, as if it had just come.
+    pub(crate) fn begin_again(&mut self, index: usize) {
+        let Some(stage) = self.stages.get_mut(index) else {
+            return;
+        };
+        let fresh = Stage {
+            has_left: stage.has_left,
+            ..Stage::new()
+        };
+        let mut before = std::mem::replace(stage, fresh);
+        before.held.join();
+        let mut again = |frame| stage.arrivals.push_back(Arrival::Frame(frame));
+        again(Frame::Headers {
+            end: before.headers_end,
+        });
+        let body_ends = before.has_ended && !before.headers_end && before.trailers.is_none();
+        if !before.held.is_empty() || body_ends {
+            again(Frame::Body {
+                bytes: before.held.pop().unwrap_or_default(),
+                end: body_ends,
+            });
+        }
+        if before.trailers.is_some() {
+            again(Frame::Trailers);
+        }
+        stage.arrivals.append(&mut before.arrivals);
     }
 
     /// Puts bytes behind a stage, as if it had made them; headers that it holds go before them. A

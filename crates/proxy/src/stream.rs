@@ -127,6 +127,10 @@ pub(crate) enum Order {
     Failed {
         stage: usize,
     },
+    /// The process of this stage's VM is gone, and nothing that the stream did there outlasts it.
+    Lost {
+        stage: usize,
+    },
 }
 
 impl Order {
@@ -139,7 +143,8 @@ impl Order {
             | Self::Close
             | Self::PassOn { .. }
             | Self::Hang(_)
-            | Self::Failed { .. } => 0,
+            | Self::Failed { .. }
+            | Self::Lost { .. } => 0,
         }
     }
 }

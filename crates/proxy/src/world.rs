@@ -496,6 +496,7 @@ impl LiveWorld {
             | Order::Inject { .. }
             | Order::Close
             | Order::Failed { .. }
+            | Order::Lost { .. }
             | Order::PassOn { .. }
             | Order::Hang(_) => None,
         });

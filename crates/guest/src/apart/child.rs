@@ -47,7 +47,7 @@ pub enum PluginProcessError {
 pub fn run() -> Result<(), PluginProcessError> {
     ignore_signals();
     match begin() {
-        Ok(()) | Err(LinkError::Closed) => Ok(()),
+        Ok(()) | Err(LinkError::Closed | LinkError::Unread) => Ok(()),
         Err(LinkError::System(error)) if error.raw_os_error() == Some(libc::ENOTSOCK) => {
             Err(PluginProcessError::NotCalled)
         }

@@ -29,6 +29,9 @@ pub(super) enum LinkError {
     /// The other side is gone.
     #[error("its socket is closed")]
     Closed,
+    /// The other side is gone, and has not read what was sent last.
+    #[error("its socket was closed")]
+    Unread,
     /// It is silent for longer than whoever waits has patience.
     #[error("it did not answer in time")]
     Silent,
@@ -46,9 +49,9 @@ pub(super) enum LinkError {
 impl From<io::Error> for LinkError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::UnexpectedEof => Self::Closed,
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            // The system resets a local socket that is closed with something in it.
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Self::Unread,
             _ => Self::System(error),
         }
     }

@@ -63,6 +63,8 @@ pub struct ApartVm<W: World> {
     hears: u32,
     memory_bytes: u64,
     has_failed: bool,
+    /// It did what its end does not undo.
+    has_acted: bool,
 }
 
 impl Launcher {
@@ -166,6 +168,12 @@ impl PluginProcess {
         self.process.borrow().notice.try_clone()
     }
 
+    /// Whether the other one is the same process.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.process, &other.process)
+    }
+
     /// The same process, without keeping it alive.
     #[must_use]
     pub fn downgrade(&self) -> WeakProcess {
@@ -229,12 +237,14 @@ impl PluginProcess {
             hears: 0,
             memory_bytes: 0,
             has_failed: false,
+            has_acted: false,
         };
         let asked = Asked {
             world: &mut vm.world,
             allowed: vm.allowed,
             stage,
             limit: process.start_limit,
+            has_acted: &mut vm.has_acted,
         };
         let settled = process.ask(&message(number), asked);
         // The VM tells its process when it is dropped.
@@ -292,7 +302,7 @@ impl<W: World> ApartVm<W> {
     ///
     /// # Errors
     ///
-    /// [`Failure`]; [`Cause::Process`] when the process is gone.
+    /// [`Failure`]; [`Cause::Process`] or [`Cause::Lost`] when the process is gone.
     pub fn deliver(&mut self, event: &Event, limit: Duration) -> Result<i32, Failure> {
         if self.has_failed {
             return Err(Cause::Gone.into());
@@ -311,6 +321,7 @@ impl<W: World> ApartVm<W> {
             allowed: self.allowed,
             stage: Stage::Running,
             limit,
+            has_acted: &mut self.has_acted,
         };
         let outcome = match self.process.borrow_mut().ask(&message, asked) {
             Ok(Settled::Returned {
@@ -371,7 +382,10 @@ impl<W: World> ApartVm<W> {
         };
         let settled = self.process.borrow_mut().order(&message, &mut self.world);
         match settled {
-            Ok(Settled::WasReset(how)) => how,
+            Ok(Settled::WasReset(how)) => {
+                self.has_acted = false;
+                how
+            }
             Ok(_) | Err(_) => Reset::Failed,
         }
     }
@@ -396,6 +410,13 @@ impl<W: World> ApartVm<W> {
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes
+    }
+
+    /// Whether the guest, since it started or was reset, did anything that its end does not undo: it
+    /// began a callout, say, or wrote into what others read.
+    #[must_use]
+    pub fn has_acted(&self) -> bool {
+        self.has_acted
     }
 
     /// Whether the guest has failed and is never entered again.

@@ -86,6 +86,9 @@ pub enum Cause {
     /// The process that it ran in is gone.
     #[error("the guest's process ended: {0}")]
     Process(String),
+    /// The process was gone before the guest ran: whatever ended it, this call did not.
+    #[error("the guest's process had ended: {0}")]
+    Lost(String),
     /// It stopped before; it is not entered again.
     #[error("the VM has failed before")]
     Gone,
@@ -106,7 +109,7 @@ impl Cause {
             Self::Deadline(_) => FailureKind::Deadline,
             Self::Stopped(Stop::Exhausted(_)) => FailureKind::Limit,
             Self::Allocator(_) => FailureKind::Export,
-            Self::Process(_) => FailureKind::Process,
+            Self::Process(_) | Self::Lost(_) => FailureKind::Process,
         }
     }
 }

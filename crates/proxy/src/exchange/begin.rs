@@ -163,6 +163,8 @@ impl FilterSeat {
             state: SeatState::Unseen,
             slot: None,
             used: std::time::Duration::ZERO,
+            first_head: None,
+            restarts: 0,
         }
     }
 }

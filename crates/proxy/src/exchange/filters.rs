@@ -93,6 +93,7 @@ impl Exchange {
             if side == Side::Response {
                 return Some((Action::Continue, false));
             }
+            self.keep_head(stage);
             match self.admit(stage) {
                 Entry::Present => {}
                 Entry::Absent(action) => return Some((action, false)),
@@ -302,6 +303,7 @@ impl Exchange {
                     Order::Inject { stage, bytes, end } => self.inject(stage, bytes, end),
                     Order::Close => return Err(self.close_by_guest()),
                     Order::Failed { stage } => self.filter_failed(stage)?,
+                    Order::Lost { stage } => self.filter_lost(stage)?,
                     // For TCP connections.
                     Order::PassOn { .. } | Order::Hang(_) => {}
                 }
@@ -353,7 +355,7 @@ impl Exchange {
 
     /// A filter's VM is gone. Open: from here on everything passes it. Else the client gets 503, once
     /// (decision 010).
-    fn filter_failed(&mut self, stage: usize) -> Result<(), Reset> {
+    pub(super) fn filter_failed(&mut self, stage: usize) -> Result<(), Reset> {
         if self.seats[stage].state == SeatState::Bypassed {
             return Ok(());
         }

@@ -1,5 +1,7 @@
 //! Tables of what arrives, what a stage decides and what leaves; and random orders of everything.
 
+mod again;
+
 use super::*;
 
 fn text(frame: &Frame) -> String {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use weir_guest::Reset;
 use weir_guest::door::ContextId;
+use weir_guest::{Reset, StartError};
 use weir_model::{Limit, limits};
 
 use super::guest::GuestSnapshot;
@@ -290,7 +290,10 @@ impl Slot {
                 Some(copy)
             }
             Err(error) => {
-                copy.report_no_copy(&error);
+                match &error {
+                    StartError::Process(why) => self.lost_image(why),
+                    _ => copy.report_no_copy(&error),
+                }
                 None
             }
         }

@@ -126,6 +126,15 @@ impl GuestVm {
         }
     }
 
+    /// Whether it did what its end does not undo, for all that is known.
+    pub(super) fn has_acted(&self) -> bool {
+        match self {
+            // Nobody looks.
+            Self::Here(_) => true,
+            Self::Apart(vm) => vm.has_acted(),
+        }
+    }
+
     /// The process that it runs in; `None`: this one.
     pub(super) fn process(&self) -> Option<PluginProcess> {
         match self {
@@ -150,15 +159,13 @@ impl Slot {
                 return;
             }
         };
-        let (this, life, process) = (self.this(), self.life(), process.downgrade());
+        let (this, process) = (self.this(), process.downgrade());
         self.shared().spawn(async move {
             if notice.readable().await.is_err() {
                 return;
             }
-            if let (Some(slot), Some(process)) = (this.upgrade(), process.upgrade())
-                && slot.life() == life
-            {
-                slot.broke(&process.note_end(), "(none)", None);
+            if let (Some(slot), Some(process)) = (this.upgrade(), process.upgrade()) {
+                slot.process_ended(&process);
             }
         });
     }

@@ -213,6 +213,7 @@ pub(crate) fn exceeded_by(failure: &Failure, limits: &GuestLimits) -> Option<Exc
         | Cause::Stopped(_)
         | Cause::Allocator(_)
         | Cause::Process(_)
+        | Cause::Lost(_)
         | Cause::Gone => None,
     }
 }

@@ -317,7 +317,12 @@ impl Slot {
         if copies.is_without_image() && slot.replace() != Replaced::Yes {
             return (None, slot.without_vm());
         }
-        match slot.copy(copies) {
+        let copy = slot.copy(copies).or_else(|| {
+            // Its process was found to be gone just now.
+            let is_gone = copies.is_without_image();
+            (is_gone && slot.replace() == Replaced::Yes).then(|| slot.copy(copies))?
+        });
+        match copy {
             Some(copy) => {
                 let admission = copy.admit(root, stream, pattern);
                 (Some(copy), admission)

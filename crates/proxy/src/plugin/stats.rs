@@ -22,6 +22,7 @@ pub struct FilterStats {
     recycled: AtomicU64,
     refused: AtomicU64,
     bypassed: AtomicU64,
+    restarted: AtomicU64,
     quarantined: AtomicU64,
     calls_nanos: AtomicU64,
     exhausted: AtomicU64,
@@ -58,6 +59,8 @@ pub struct FilterReport {
     pub refused: u64,
     /// Exchanges that went on without the filter.
     pub bypassed: u64,
+    /// Exchanges that began again in another process.
+    pub restarted: u64,
     /// Exchanges, refused or bypassed, that looked like those that killed a VM.
     pub quarantined: u64,
     /// Patterns that are under quarantine.
@@ -103,6 +106,7 @@ impl FilterStats {
             recycled: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             bypassed: AtomicU64::new(0),
+            restarted: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             calls_nanos: AtomicU64::new(0),
             exhausted: AtomicU64::new(0),
@@ -142,6 +146,10 @@ impl FilterStats {
 
     pub(crate) fn bypassed(&self, exchanges: u64) {
         add(&self.bypassed, exchanges);
+    }
+
+    pub(crate) fn restarted(&self) {
+        add(&self.restarted, 1);
     }
 
     pub(crate) fn quarantined(&self) {
@@ -204,6 +212,7 @@ impl FilterStats {
             recycled: total(&self.recycled),
             refused: total(&self.refused),
             bypassed: total(&self.bypassed),
+            restarted: total(&self.restarted),
             quarantined: total(&self.quarantined),
             quarantined_patterns: held as u64,
             calls: Duration::from_nanos(total(&self.calls_nanos)),

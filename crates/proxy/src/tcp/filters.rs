@@ -178,6 +178,11 @@ impl Carried {
                     }
                     Order::Hang(_) => return Err(Ending::ordered("wasm_downstream_close")),
                     Order::Failed { stage } => self.filter_failed(stage)?,
+                    // What has come over a connection cannot come again.
+                    Order::Lost { stage } => {
+                        self.slot(stage).note_lost_stream();
+                        self.filter_failed(stage)?;
+                    }
                     // They mean nothing on a TCP connection, as in Envoy.
                     Order::Resume { .. }
                     | Order::Answer { .. }

@@ -1,5 +1,6 @@
 //! Filters in processes of their own: the same work, and failures that stay there.
 
+mod again;
 mod grants;
 
 use std::fs;

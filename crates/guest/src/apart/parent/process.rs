@@ -10,6 +10,7 @@ use weir_model::limits;
 
 use crate::apart::calls::{Allowed, Stage};
 use crate::apart::link::{Link, LinkError, Patience};
+use crate::apart::marks::lasts;
 use crate::apart::walls::Report;
 use crate::apart::wire::{self, Ending, FromPlugin, ToPlugin, Violation};
 use crate::door::{Answer, Call, Cause, Failure, Reply, Status, Stop, World};
@@ -60,6 +61,17 @@ pub(super) struct Asked<'w, W> {
     pub(super) allowed: Allowed,
     pub(super) stage: Stage,
     pub(super) limit: Duration,
+    /// Set if the guest does what its end does not undo.
+    pub(super) has_acted: &'w mut bool,
+}
+
+/// How far a conversation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// The other side has not answered anything.
+    Sent,
+    /// It has.
+    Heard,
 }
 
 /// Waits until some time.
@@ -89,16 +101,19 @@ impl Process {
         asked: Asked<'_, W>,
     ) -> Result<Settled, Failure> {
         if let Some(why) = &self.lost {
-            return Err(Cause::Process(why.clone()).into());
+            return Err(Cause::Lost(why.clone()).into());
         }
         let limit = asked.limit;
-        self.converse(message, asked).map_err(|error| {
-            let why = self.lose(&error);
-            match error {
-                LinkError::Silent => Cause::Deadline(limit).into(),
-                _ => Cause::Process(why).into(),
-            }
-        })
+        let mut progress = Progress::Sent;
+        self.converse(message, asked, &mut progress)
+            .map_err(|error| {
+                let why = self.lose(&error);
+                match error {
+                    LinkError::Silent => Cause::Deadline(limit).into(),
+                    LinkError::Unread if progress == Progress::Sent => Cause::Lost(why).into(),
+                    _ => Cause::Process(why).into(),
+                }
+            })
     }
 
     /// Asks something during which no guest runs.
@@ -112,6 +127,7 @@ impl Process {
             allowed: Allowed::NOTHING,
             stage: Stage::Idle,
             limit: self.start_limit,
+            has_acted: &mut false,
         };
         self.ask(message, asked)
     }
@@ -124,6 +140,7 @@ impl Process {
         &mut self,
         message: &ToPlugin,
         asked: Asked<'_, W>,
+        progress: &mut Progress,
     ) -> Result<Settled, LinkError> {
         if self.link.is_ahead() {
             return Err(Violation("it spoke before it was asked").into());
@@ -134,6 +151,7 @@ impl Process {
         self.link.send(message, &mut patience)?;
         loop {
             let told = wire::decode(self.link.receive(&mut patience)?)?;
+            *progress = Progress::Heard;
             let call = match told {
                 FromPlugin::Call(call) => call,
                 FromPlugin::Exceeded(what) if asked.stage != Stage::Idle => {
@@ -153,8 +171,12 @@ impl Process {
             if stop.is_some() {
                 return Err(Violation("it went on after it was stopped").into());
             }
+            let is_lasting = lasts(&call);
             let answer = match reply_to(asked.world, call) {
-                Ok(reply) => ToPlugin::Reply(reply),
+                Ok(reply) => {
+                    *asked.has_acted |= is_lasting && !matches!(reply, Reply::Refused(_));
+                    ToPlugin::Reply(reply)
+                }
                 Err(why) => {
                     stop = Some(why);
                     ToPlugin::Stop
@@ -176,7 +198,7 @@ impl Process {
             return why.clone();
         }
         let ended = match error {
-            LinkError::Closed => self.child.as_mut().and_then(soon_ended),
+            LinkError::Closed | LinkError::Unread => self.child.as_mut().and_then(soon_ended),
             _ => None,
         };
         self.end();

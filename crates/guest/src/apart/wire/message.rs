@@ -321,7 +321,7 @@ impl<'b> Ending<'b> {
             Cause::Deadline(limit) => Self::Deadline(*limit),
             Cause::Stopped(_) => Self::Stopped,
             Cause::Allocator(reason) => Self::Allocator(reason),
-            Cause::Process(_) | Cause::Gone => Self::Gone,
+            Cause::Process(_) | Cause::Lost(_) | Cause::Gone => Self::Gone,
         }
     }
 

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::rc::Weak;
 use std::time::{Duration, Instant};
 
-use weir_guest::{Event, Failure, FailureKind, StartError};
+use weir_guest::apart::PluginProcess;
+use weir_guest::{Cause, Event, Failure, FailureKind, StartError};
 use weir_model::{OnFailure, limits};
 
 use super::Slot;
 use crate::plugin::breaker::Permit;
-use crate::plugin::copies::CopyOf;
+use crate::plugin::copies::{Copies, CopyOf};
 use crate::plugin::lines::FailureLine;
 use crate::plugin::quarantine::Pattern;
 use crate::plugin::reports::{FailureReport, Notice};
@@ -45,43 +46,120 @@ pub(super) enum Replaced {
     No,
 }
 
+/// Who ran when a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    Own,
+    Others,
+}
+
+/// What was in a VM that is gone.
+struct Lost {
+    streams: Vec<(StreamRef, usize)>,
+    /// Whether it did something that lasts.
+    has_acted: bool,
+}
+
 impl Slot {
     /// The VM failed: it is gone, and every stream that had a context in it is told.
     pub(super) fn failed(&self, failure: &Failure, event: &Event) {
         let pattern = self.with_guest(|guest| guest.vm.world().pattern_of(event.context()));
         let (callback, pattern) = (event.callback(), pattern.flatten());
         let origin = self.copy_of().and_then(CopyOf::origin);
-        match (failure.kind(), origin) {
-            // The process is one for all of them.
-            (FailureKind::Process, Some(origin)) => {
-                origin.broke(failure, callback, pattern);
-                self.go_down();
+        let (blame, told) = match &failure.cause {
+            Cause::Process(_) => (Blame::Own, (callback, pattern)),
+            Cause::Lost(_) => (Blame::Others, ("(none)", None)),
+            _ => return self.broke(failure, callback, pattern),
+        };
+        let process = self.process();
+        match origin {
+            Some(origin) => {
+                self.go_down(blame);
+                origin.lost_process(process.as_ref(), failure, told);
             }
-            _ => self.broke(failure, callback, pattern),
+            None => self.lost_process(process.as_ref(), failure, told),
         }
     }
 
-    /// Ends the life of a failed VM; returns the streams that had a context in it.
-    fn lose_vm(&self) -> Option<Vec<(StreamRef, usize)>> {
-        let mut guest = self.vm.borrow_mut().take()?;
-        self.note_memory(0);
-        self.stats.ended();
-        self.life.set(self.life.get() + 1);
-        let streams = guest.vm.world().streams();
-        if self.filter.on_failure == OnFailure::Open {
-            self.stats.bypassed(streams.len() as u64);
+    /// A process is gone in which copies of this VM were, and this VM, too, unless it was started
+    /// again since.
+    fn lost_process(
+        &self,
+        process: Option<&PluginProcess>,
+        failure: &Failure,
+        (callback, pattern): (&'static str, Option<Pattern>),
+    ) {
+        let own = self.process();
+        let is_own = match (&own, process) {
+            (Some(own), Some(process)) => own.is_same(process),
+            (None, _) | (_, None) => true,
+        };
+        if is_own {
+            self.broke(failure, callback, pattern);
+            self.copies().inspect(|copies| copies.forget_images());
         }
-        Some(streams)
+        let everyone = self.copies().map(Copies::everyone).unwrap_or_default();
+        for copy in everyone {
+            let is_in_it =
+                |process: &PluginProcess| copy.process().is_none_or(|own| own.is_same(process));
+            if process.is_none_or(is_in_it) {
+                copy.go_down(Blame::Others);
+            }
+        }
+    }
+
+    /// A process has ended, and nobody in it ran then.
+    pub(in crate::plugin) fn process_ended(&self, process: &PluginProcess) {
+        self.lost_process(Some(process), &process.note_end(), ("(none)", None));
+    }
+
+    fn process(&self) -> Option<PluginProcess> {
+        self.with_guest(|guest| guest.vm.process()).flatten()
     }
 
     /// The process is gone in which this VM was. That was counted for the VM that it was started
     /// for.
-    fn go_down(&self) {
-        let Some(streams) = self.lose_vm() else {
+    fn go_down(&self, blame: Blame) {
+        let Some(lost) = self.lose_vm() else {
             return;
         };
-        tell_failed(streams);
+        if blame == Blame::Others && !lost.has_acted {
+            tell(lost.streams, |stage| Order::Lost { stage });
+        } else {
+            self.tell_failed(lost.streams);
+        }
         self.leave_copy();
+    }
+
+    /// Ends the life of a failed VM.
+    fn lose_vm(&self) -> Option<Lost> {
+        let mut guest = self.vm.borrow_mut().take()?;
+        self.note_memory(0);
+        self.stats.ended();
+        self.life.set(self.life.get() + 1);
+        Some(Lost {
+            has_acted: guest.vm.has_acted(),
+            streams: guest.vm.world().streams(),
+        })
+    }
+
+    fn tell_failed(&self, streams: Vec<(StreamRef, usize)>) {
+        if self.filter.on_failure == OnFailure::Open {
+            self.stats.bypassed(streams.len() as u64);
+        }
+        tell(streams, |stage| Order::Failed { stage });
+    }
+
+    /// A stream has lost its VM and cannot begin again.
+    pub(crate) fn note_lost_stream(&self) {
+        if self.filter.on_failure == OnFailure::Open {
+            self.stats.bypassed(1);
+        }
+    }
+
+    /// A stream has lost its VM and begins again in another.
+    pub(crate) fn note_restart(&self) {
+        self.stats.restarted();
     }
 
     /// The VM is of no use any more, whatever happened to it.
@@ -91,7 +169,7 @@ impl Slot {
         callback: &'static str,
         pattern: Option<Pattern>,
     ) {
-        let Some(streams) = self.lose_vm() else {
+        let Some(Lost { streams, .. }) = self.lose_vm() else {
             return;
         };
         let mut report = FailureReport::new(failure.kind(), failure, callback);
@@ -110,13 +188,7 @@ impl Slot {
                 "requests like the last one have made the plugin fail: they are kept from it"
             );
         }
-        tell_failed(streams);
-        if let (FailureKind::Process, Some(copies)) = (failure.kind(), self.copies()) {
-            copies.forget_images();
-            for copy in copies.everyone() {
-                copy.go_down();
-            }
-        }
+        self.tell_failed(streams);
         self.restart_later();
         self.leave_copy();
     }
@@ -242,6 +314,12 @@ impl Slot {
 }
 
 impl Slot {
+    /// No copy can be made: the process is gone.
+    pub(in crate::plugin) fn lost_image(&self, why: &str) {
+        let failure = Cause::Lost(why.to_owned()).into();
+        self.lost_process(None, &failure, ("(none)", None));
+    }
+
     /// There is no copy for a stream, though there might be one.
     pub(in crate::plugin) fn report_no_copy(&self, error: &StartError) {
         let report = FailureReport::bare(FailureKind::Start, error.to_string(), "copy");
@@ -267,8 +345,8 @@ fn report_of(error: &PluginError) -> FailureReport {
     FailureReport::bare(FailureKind::Start, error.to_string(), callback)
 }
 
-fn tell_failed(streams: Vec<(StreamRef, usize)>) {
+fn tell(streams: Vec<(StreamRef, usize)>, order: impl Fn(usize) -> Order) {
     for (stream, stage) in streams {
-        stream.borrow_mut().order(Order::Failed { stage });
+        stream.borrow_mut().order(order(stage));
     }
 }

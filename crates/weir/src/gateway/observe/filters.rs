@@ -15,7 +15,7 @@ use weir_proxy::touched::Kind;
 type Read = fn(&FilterReport) -> u64;
 
 /// The numbers of a filter: name of the family, kind, explanation.
-const FAMILIES: [(&str, FamilyKind, &str, Read); 15] = [
+const FAMILIES: [(&str, FamilyKind, &str, Read); 16] = [
     ("weir_filter_vms", FamilyKind::Gauge, "VMs that run.", |r| {
         r.vms
     }),
@@ -48,6 +48,12 @@ const FAMILIES: [(&str, FamilyKind, &str, Read); 15] = [
         FamilyKind::Counter,
         "Exchanges that went on without the filter.",
         |r| r.bypassed,
+    ),
+    (
+        "weir_filter_restarted_total",
+        FamilyKind::Counter,
+        "Exchanges that began again at the filter, whose process was gone.",
+        |r| r.restarted,
     ),
     (
         "weir_filter_quarantined_total",
@@ -142,6 +148,7 @@ fn filter(process: &Process, name: &Name, report: &FilterReport) -> Value {
         "recycled": report.recycled,
         "refused": report.refused,
         "bypassed": report.bypassed,
+        "restarted": report.restarted,
         "quarantined": report.quarantined,
         "quarantined_patterns": report.quarantined_patterns,
         "instances_exhausted": report.exhausted,
