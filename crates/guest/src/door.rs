@@ -439,6 +439,9 @@ impl From<Reply> for Answer {
     }
 }
 
+/// Says whether memory that is counted elsewhere may be so many bytes.
+pub type MemoryCount = std::rc::Rc<dyn Fn(u64) -> bool>;
+
 /// Answers calls.
 ///
 /// A world answers at once wherever it can; [`Answer::Pending`] is for what must wait on something
@@ -467,8 +470,16 @@ pub trait World: 'static {
         None
     }
 
+    /// What counts the memories and tables of its guest, if that is done elsewhere: it is told how
+    /// many bytes they are to be together, and says whether they may be. Asked while the guest is
+    /// made, and not again; used on the guest's thread only.
+    fn memory_count(&self) -> Option<MemoryCount> {
+        None
+    }
+
     /// Learns that the guest has hit a limit that does not end it: memory was not granted.
     fn exceeded(&mut self, _what: Exceeded) {}
+
     /// Whether the world wants to be told each host function that is called, by
     /// [`Call::Touched`]. Asked while the guest is made, and not again.
     fn watches(&self) -> bool {

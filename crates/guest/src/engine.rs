@@ -3,13 +3,15 @@
 //!
 //! Invariant: what a guest can observe does not depend on the engine that it runs on, but for speed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod clock;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use weir_model::limits;
 
 use crate::memory::Memories;
+use clock::Clock;
 
 /// Distance of two ticks of the deadline clock: the grain of every time limit of a guest.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
@@ -59,21 +61,12 @@ pub struct Engine(Arc<Engines>);
 
 struct Engines {
     kinds: Arc<Kinds>,
-    _ticker: Ticker,
+    clock: Clock,
 }
 
 /// Those that are not needed are not made.
 #[derive(Default)]
 struct Kinds([OnceLock<wasmtime::Engine>; EngineKind::ALL.len()]);
-
-/// Ends the ticking thread with the last engine.
-struct Ticker(Arc<AtomicBool>);
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// Why no engine could be made.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +94,14 @@ impl Engine {
     ///
     /// When Wasmtime refuses the machine, or no thread can be started.
     pub fn new() -> Result<Self, EngineError> {
+        let engine = Self::resting()?;
+        engine.rouse();
+        Ok(engine)
+    }
+
+    /// The same, with a clock that rests but between [`Engine::rouse`] and [`Engine::rest`], which is
+    /// when guests may run.
+    pub(crate) fn resting() -> Result<Self, EngineError> {
         // Opened before a process gives up its rights.
         let _ = crate::memory::page_map();
         let first = settings(EngineKind::Cranelift, Pace::Hurried)
@@ -108,23 +109,24 @@ impl Engine {
             .map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
         let kinds = Arc::new(Kinds::default());
         kinds.0[EngineKind::Cranelift.index()].get_or_init(|| first);
-        let ended = Arc::new(AtomicBool::new(false));
-        let (ticked, watch) = (Arc::clone(&kinds), Arc::clone(&ended));
-        std::thread::Builder::new()
-            .name("weir-deadline".to_owned())
-            .spawn(move || {
-                while !watch.load(Ordering::Relaxed) {
-                    std::thread::sleep(TICK);
-                    for engine in ticked.0.iter().filter_map(OnceLock::get) {
-                        engine.increment_epoch();
-                    }
-                }
-            })
-            .map_err(EngineError::Clock)?;
-        Ok(Self(Arc::new(Engines {
-            kinds,
-            _ticker: Ticker(ended),
-        })))
+        let ticked = Arc::clone(&kinds);
+        let tick = move || {
+            for engine in ticked.0.iter().filter_map(OnceLock::get) {
+                engine.increment_epoch();
+            }
+        };
+        let clock = Clock::start(tick).map_err(EngineError::Clock)?;
+        Ok(Self(Arc::new(Engines { kinds, clock })))
+    }
+
+    /// Guests may run from now on.
+    pub(crate) fn rouse(&self) {
+        self.0.clock.rouse();
+    }
+
+    /// No guest runs until further notice.
+    pub(crate) fn rest(&self) {
+        self.0.clock.rest();
     }
 
     /// The engine of a kind, which is made when it is first asked for.

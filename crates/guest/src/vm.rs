@@ -165,7 +165,7 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<Store<Cell<W>>, StartError> {
-        let budget = world.memory_budget();
+        let cap = Cap::of(limits, &world);
         let cell = Cell {
             world,
             memory: None,
@@ -173,7 +173,7 @@ impl<W: World> Host<W> {
             phase: Phase::Starting,
             broken: None,
             allocator_is_free: program.dialect == Dialect::Higress,
-            cap: Cap::of(limits, budget),
+            cap,
             code_moved: program.facts.code_moved(),
             deadline: Deadline::of(limits.start),
         };

@@ -15,7 +15,7 @@ use weir_model::{Exceeded, limits};
 use super::link::{Endless, Link, LinkError};
 use super::walls::{self, Report};
 use super::wire::{self, Ending, FromPlugin, Hello, Numbered as _, Rules, ToPlugin, Violation};
-use crate::door::{Answer, Call, Event, Reply, Status, Stop, Trace, World};
+use crate::door::{Answer, Call, Event, MemoryCount, Reply, Status, Stop, Trace, World};
 use crate::engine::Engine;
 use crate::program::Program;
 use crate::snapshot::Snapshot;
@@ -84,6 +84,7 @@ fn ignore_signals() {
 
 /// What a plugin's process works with.
 struct Shop {
+    engine: Engine,
     host: Host<Forward>,
     program: Program,
     hello: Hello,
@@ -98,7 +99,7 @@ fn serve(
     files: Vec<File>,
     mut walls: Vec<Report>,
 ) -> Result<(), LinkError> {
-    let (host, program) = match load(hello, files) {
+    let (engine, host, program) = match load(hello, files) {
         Ok(loaded) => loaded,
         Err(reason) => {
             return link.send(&FromPlugin::Unable { reason: &reason }, &mut Endless);
@@ -107,6 +108,7 @@ fn serve(
     walls::seal(&hello.refuge, hello.limits.memory_bytes, &mut walls);
     link.send(&FromPlugin::Ready { walls }, &mut Endless)?;
     let mut shop = Shop {
+        engine,
         host,
         program,
         hello: hello.clone(),
@@ -116,15 +118,18 @@ fn serve(
     };
     loop {
         let message = wire::decode(shop.link.borrow_mut().receive(&mut Endless)?)?;
+        // Between two messages nothing runs, and nothing wakes this process.
+        shop.engine.rouse();
         shop.obey(message)?;
+        shop.engine.rest();
     }
 }
 
-fn load(hello: &Hello, files: Vec<File>) -> Result<(Host<Forward>, Program), String> {
-    let engine = Engine::new().map_err(|error| error.to_string())?;
+fn load(hello: &Hello, files: Vec<File>) -> Result<(Engine, Host<Forward>, Program), String> {
+    let engine = Engine::resting().map_err(|error| error.to_string())?;
     let program = hello.program.program(&engine, files)?;
     let host = Host::new(&engine).map_err(|error| error.to_string())?;
-    Ok((host, program))
+    Ok((engine, host, program))
 }
 
 impl Shop {
@@ -273,6 +278,14 @@ impl World for Forward {
         self.rules.has_files
     }
 
+    fn memory_count(&self) -> Option<MemoryCount> {
+        let link = Rc::clone(&self.link);
+        Some(Rc::new(move |bytes| {
+            let answer = ask(&link, &FromPlugin::Memory(bytes));
+            matches!(answer, Ok(Answer::Ready(Reply::Done)))
+        }))
+    }
+
     fn exceeded(&mut self, what: Exceeded) {
         // A link that fails is noticed by whoever waits for an answer.
         let _ = self
@@ -282,21 +295,26 @@ impl World for Forward {
     }
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
-        let mut link = self.link.borrow_mut();
-        match link.send(&FromPlugin::Call(call), &mut Endless) {
-            Ok(()) => {}
-            Err(LinkError::TooLong) => {
-                return Ok(Reply::Refused(Status::InternalFailure).into());
-            }
-            // The guest ends here, and the process at its next look at the socket.
-            Err(_) => return Err(Stop::CannotWait),
+        ask(&self.link, &FromPlugin::Call(call))
+    }
+}
+
+/// Asks the gateway and waits for its reply.
+fn ask(link: &SharedLink, what: &FromPlugin<'_>) -> Result<Answer, Stop> {
+    let mut link = link.borrow_mut();
+    match link.send(what, &mut Endless) {
+        Ok(()) => {}
+        Err(LinkError::TooLong) => {
+            return Ok(Reply::Refused(Status::InternalFailure).into());
         }
-        let Ok(frame) = link.receive(&mut Endless) else {
-            return Err(Stop::CannotWait);
-        };
-        match wire::decode(frame) {
-            Ok(ToPlugin::Reply(reply)) => Ok(reply.into()),
-            _ => Err(Stop::CannotWait),
-        }
+        // The guest ends here, and the process at its next look at the socket.
+        Err(_) => return Err(Stop::CannotWait),
+    }
+    let Ok(frame) = link.receive(&mut Endless) else {
+        return Err(Stop::CannotWait);
+    };
+    match wire::decode(frame) {
+        Ok(ToPlugin::Reply(reply)) => Ok(reply.into()),
+        _ => Err(Stop::CannotWait),
     }
 }

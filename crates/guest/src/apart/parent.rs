@@ -1,6 +1,7 @@
 //! The gateway's side: starts a plugin's process, delivers events to its VMs and answers their calls.
 
 mod process;
+mod tab;
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ use crate::snapshot::{Reset, SnapshotError};
 use crate::vm::StartError;
 use crate::vm::callbacks::default_result;
 use process::{Asked, Process, Settled, Until};
+use tab::Tab;
 
 /// How often whoever waits looks at the clock.
 const GRAIN: Duration = Duration::from_millis(20);
@@ -52,6 +54,8 @@ pub struct ApartSnapshot(Rc<Snapshot>);
 struct Snapshot {
     process: Rc<RefCell<Process>>,
     number: u32,
+    /// Bytes of memories and tables of the guest that it was taken of.
+    taken_bytes: u64,
 }
 
 /// A guest that runs in a [`PluginProcess`]; its world is here.
@@ -63,8 +67,7 @@ pub struct ApartVm<W: World> {
     hears: u32,
     memory_bytes: u64,
     has_failed: bool,
-    /// It did what its end does not undo.
-    has_acted: bool,
+    tab: Tab,
 }
 
 impl Launcher {
@@ -212,12 +215,14 @@ impl PluginProcess {
             return Err(StartError::Instantiate(reason.to_owned()));
         }
         let rules = rules_of(&world);
-        let snapshot = snapshot.0.number;
-        self.make(world, Stage::Idle, |vm| ToPlugin::StartFrom {
+        let number = snapshot.0.number;
+        let mut vm = self.make(world, Stage::Idle, |vm| ToPlugin::StartFrom {
             vm,
-            snapshot,
+            snapshot: number,
             rules,
-        })
+        })?;
+        vm.tab.renew(snapshot.0.taken_bytes);
+        Ok(vm)
     }
 
     fn make<W: World>(
@@ -233,18 +238,18 @@ impl PluginProcess {
             process: Rc::clone(&self.process),
             number,
             allowed: Allowed::by(&world),
+            tab: Tab::of(world.memory_budget()),
             world,
             hears: 0,
             memory_bytes: 0,
             has_failed: false,
-            has_acted: false,
         };
         let asked = Asked {
             world: &mut vm.world,
             allowed: vm.allowed,
             stage,
             limit: process.start_limit,
-            has_acted: &mut vm.has_acted,
+            tab: &mut vm.tab,
         };
         let settled = process.ask(&message(number), asked);
         // The VM tells its process when it is dropped.
@@ -321,7 +326,7 @@ impl<W: World> ApartVm<W> {
             allowed: self.allowed,
             stage: Stage::Running,
             limit,
-            has_acted: &mut self.has_acted,
+            tab: &mut self.tab,
         };
         let outcome = match self.process.borrow_mut().ask(&message, asked) {
             Ok(Settled::Returned {
@@ -359,6 +364,7 @@ impl<W: World> ApartVm<W> {
             Ok(Settled::Kept) => Ok(ApartSnapshot(Rc::new(Snapshot {
                 process: Rc::clone(&self.process),
                 number,
+                taken_bytes: self.tab.taken_bytes(),
             }))),
             Ok(Settled::NotKept(reason)) => {
                 Err(SnapshotError::Memory(std::io::Error::other(reason)))
@@ -383,7 +389,9 @@ impl<W: World> ApartVm<W> {
         let settled = self.process.borrow_mut().order(&message, &mut self.world);
         match settled {
             Ok(Settled::WasReset(how)) => {
-                self.has_acted = false;
+                if how == Reset::Done {
+                    self.tab.renew(snapshot.0.taken_bytes);
+                }
                 how
             }
             Ok(_) | Err(_) => Reset::Failed,
@@ -416,7 +424,7 @@ impl<W: World> ApartVm<W> {
     /// began a callout, say, or wrote into what others read.
     #[must_use]
     pub fn has_acted(&self) -> bool {
-        self.has_acted
+        self.tab.has_acted
     }
 
     /// Whether the guest has failed and is never entered again.

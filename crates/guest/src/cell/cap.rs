@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use send_wrapper::SendWrapper;
 use wasmtime::ResourceLimiter;
 use weir_model::limits::guest::GUEST_TABLE_ELEMENT_BYTES;
 use weir_model::{Exceeded, GuestLimits, Limit};
 
 use crate::budget::MemoryBudget;
+use crate::door::{MemoryCount, World};
 
 /// What a VM may still take, and what it was refused.
 pub(crate) struct Cap {
@@ -19,6 +21,7 @@ pub(crate) struct Cap {
     budget: Option<Arc<MemoryBudget>>,
     /// What was taken from the budget.
     taken: u64,
+    count: Option<SendWrapper<MemoryCount>>,
     last: Grant,
     refused: Option<Exceeded>,
 }
@@ -39,13 +42,15 @@ impl Grant {
 }
 
 impl Cap {
-    pub(crate) fn of(limits: &GuestLimits, budget: Option<Arc<MemoryBudget>>) -> Self {
+    /// For the guest of a world, on the thread that it runs on.
+    pub(crate) fn of<W: World>(limits: &GuestLimits, world: &W) -> Self {
         Self {
             limits: limits.clone(),
             bytes: 0,
             elements: 0,
-            budget,
+            budget: world.memory_budget(),
             taken: 0,
+            count: world.memory_count().map(SendWrapper::new),
             last: Grant::default(),
             refused: None,
         }
@@ -98,6 +103,11 @@ impl Cap {
                 return Err(Limit::TotalMemory);
             }
             self.taken += wanted.cost();
+        }
+        if let Some(count) = &self.count
+            && !count(Grant { bytes, elements }.cost())
+        {
+            return Err(Limit::TotalMemory);
         }
         (self.bytes, self.elements, self.last) = (bytes, elements, wanted);
         Ok(())

@@ -1,5 +1,7 @@
 //! Guests in processes of their own: the same door, and walls that hold.
 
+mod thrift;
+
 use std::time::{Duration, Instant};
 
 use weir_guest::apart::wire::{self, Ending, FromPlugin};

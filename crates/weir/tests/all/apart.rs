@@ -195,6 +195,23 @@ fn check_limits(inside: &str) {
 }
 
 #[test]
+fn a_process_takes_its_memory_from_the_filters() {
+    let (upstream, _) = Upstream::echoing();
+    let script = r#"{ "request_headers": [
+        { "if": { "value": "{request::path}", "is": "/hog", "then": [{ "hog": 1000 }] } }
+    ] }"#;
+    let limits = ", limits: { memory: 1GiB, total_memory: 16MiB }";
+    let gateway = with_apart(&upstream, "request", script, limits);
+    let taken = || gateway.stats()["filters"][0]["total_memory_bytes"].as_u64();
+    assert!(taken() > Some(0), "{:?}", taken());
+    assert_eq!(gateway.get("/hog", "").status(), 503);
+    gateway.logged("limits.total_memory: 16MiB");
+    assert!(taken() <= Some(16 << 20), "{:?}", taken());
+    assert_eq!(gateway.get("/good", "").status(), 200);
+    gateway.end();
+}
+
+#[test]
 fn a_killed_process_is_replaced_under_load() {
     INSIDE.into_iter().for_each(check_kill_under_load);
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use weir_model::limits;
 
+use super::tab::Tab;
 use crate::apart::calls::{Allowed, Stage};
 use crate::apart::link::{Link, LinkError, Patience};
 use crate::apart::marks::lasts;
@@ -61,8 +62,7 @@ pub(super) struct Asked<'w, W> {
     pub(super) allowed: Allowed,
     pub(super) stage: Stage,
     pub(super) limit: Duration,
-    /// Set if the guest does what its end does not undo.
-    pub(super) has_acted: &'w mut bool,
+    pub(super) tab: &'w mut Tab,
 }
 
 /// How far a conversation has come.
@@ -127,7 +127,7 @@ impl Process {
             allowed: Allowed::NOTHING,
             stage: Stage::Idle,
             limit: self.start_limit,
-            has_acted: &mut false,
+            tab: &mut Tab::default(),
         };
         self.ask(message, asked)
     }
@@ -161,6 +161,18 @@ impl Process {
                     }
                     continue;
                 }
+                FromPlugin::Memory(bytes) if stop.is_none() => {
+                    let reply = if asked.tab.take(bytes) {
+                        Reply::Done
+                    } else {
+                        Reply::Refused(Status::InternalFailure)
+                    };
+                    if !patience.lasts() {
+                        return Err(LinkError::Silent);
+                    }
+                    self.link.send(&ToPlugin::Reply(reply), &mut patience)?;
+                    continue;
+                }
                 other => return settle(other, asked.stage, stop).map_err(Into::into),
             };
             asked.allowed.check(&call, asked.stage)?;
@@ -174,7 +186,7 @@ impl Process {
             let is_lasting = lasts(&call);
             let answer = match reply_to(asked.world, call) {
                 Ok(reply) => {
-                    *asked.has_acted |= is_lasting && !matches!(reply, Reply::Refused(_));
+                    asked.tab.has_acted |= is_lasting && !matches!(reply, Reply::Refused(_));
                     ToPlugin::Reply(reply)
                 }
                 Err(why) => {

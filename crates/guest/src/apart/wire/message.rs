@@ -157,6 +157,9 @@ pub enum FromPlugin<'b> {
     WasReset(Reset),
     /// The guest has hit a limit that does not end it. This has no answer.
     Exceeded(Exceeded),
+    /// A VM's memories and tables are to be so many bytes together. The answer is a reply: done, or
+    /// refused.
+    Memory(u64),
 }
 
 /// A [`Cause`] as the plugin's process tells it. Why the world stopped a guest is not told: the
@@ -211,6 +214,7 @@ choices!(impl['b] FromPlugin<'b>, "there is no such message" {
     8 NotKept { reason };
     9 WasReset(how);
     10 Exceeded(what);
+    11 Memory(bytes);
 });
 
 choices!(impl['b] Ending<'b>, "there is no such ending" {
