@@ -209,7 +209,7 @@ fn lowered_filter(
             .unwrap_or_default(),
         on_failure: filter.on_failure.policy,
         failures: failure::lowered_rules(filter.on_failure, reader),
-        recycling: failure::lowered_recycling(&filter.recycle),
+        recycling: failure::lowered_recycling(filter.recycle, filter.isolation.0, reader),
         strictness: if filter.strict_imports {
             Strictness::Strict
         } else {

@@ -1,6 +1,7 @@
 //! Modules and the filters made of them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -108,9 +109,27 @@ pub enum Isolation {
     Configuration,
     /// One request, or one TCP connection. A VM that was started and configured stays for timers,
     /// queues and callouts of the root context; requests get copies of it.
-    Request,
+    Request(Seeding),
     /// One filter, in a child process of each worker.
     Process(Apart),
+}
+
+/// How the copies of a plugin that drew random numbers while it started come to different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seeding {
+    /// Images of as many starts, of which each request picks one.
+    pub images: u32,
+    /// How often one of them is made anew.
+    pub renewal: Duration,
+}
+
+impl Default for Seeding {
+    fn default() -> Self {
+        Self {
+            images: crate::limits::SEEDED_IMAGES,
+            renewal: crate::limits::RESEED_INTERVAL,
+        }
+    }
 }
 
 /// How a filter runs in a child process.

@@ -42,7 +42,9 @@ pub const DEBUG_SECTION_BYTES_MAX: usize = 16 << 20;
 /// New failures that wait for their source lines; those beyond are told without.
 pub const LINES_WAITING_MAX: usize = 64;
 /// Images of a plugin that drew random numbers while it started: requests pick one by chance.
-pub const SEEDED_IMAGES: usize = 4;
+pub const SEEDED_IMAGES: u32 = 4;
+/// The most that may be configured: each is a state of the VM in memory.
+pub const SEEDED_IMAGES_MAX: u32 = 64;
 /// One of them is made anew this often.
 pub const RESEED_INTERVAL: Duration = Duration::from_mins(1);
 /// Copies of one VM that wait for their next stream, on one worker: what a burst leaves behind.
@@ -57,6 +59,11 @@ pub const BREAKER_PROBE_TIME: Duration = Duration::from_secs(1);
 /// A failed VM that no request replaces is replaced by itself after this, or later if the breaker
 /// says so: its timers and queues are to go on.
 pub const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// A plugin that has failed often, and serves requests in between, is started again after so many
+/// times what its last start took: starts take at most a fifth of a processor for each worker.
+pub const START_SPACING: u32 = 4;
+/// A start that is not due for longer is not waited for.
+pub const START_SPACING_WAIT_MAX: Duration = Duration::from_millis(2500);
 /// VMs in the place of failed ones that one worker starts at the same time, each on a thread of its
 /// own: so they take no more processors than the workers do.
 pub const STARTS_ASIDE_MAX: usize = 1;

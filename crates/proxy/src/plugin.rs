@@ -18,6 +18,7 @@ mod slot;
 mod stats;
 mod tier;
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -56,10 +57,15 @@ pub enum PluginError {
         error: StartError,
     },
     /// Its state cannot be copied for each request.
-    #[error("filter {filter}: isolation request: {error}")]
+    #[error(
+        "filter {filter}: isolation request (filters.{filter}.isolation) cannot be had with module \
+         {}: {error}", file.display()
+    )]
     NoSnapshot {
         /// Name of the filter.
         filter: Name,
+        /// Of its module.
+        file: PathBuf,
         /// Why.
         #[source]
         error: SnapshotError,
@@ -249,7 +255,7 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
             Isolation::Module
             | Isolation::Plugin
             | Isolation::Configuration
-            | Isolation::Request
+            | Isolation::Request(_)
             | Isolation::Process(_),
             _,
         ) => false,

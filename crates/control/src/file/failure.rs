@@ -1,6 +1,6 @@
 //! What is done about a plugin that fails or grows old.
 
-use weir_model::{OnFailure, Recycling, limits};
+use weir_model::{OnFailure, limits};
 
 use crate::shape::Placed;
 use crate::shape::basic::{Switch, choices};
@@ -38,9 +38,11 @@ impl Default for FailureText {
 
 section! {
     /// When a plugin that fails again and again is left alone. All workers count together; VMs that
-    /// still run go on.
+    /// still run go on. Failures are in a row when no request went well between them. A plugin that
+    /// serves requests between its failures is not left alone; it is started again after four times
+    /// what its last start took, so that starts do not take all the time.
     struct BreakerText = "breaker" {
-        /// Failures in a row that cost no wait.
+        /// Failures, in a row or one soon after the other, that cost no wait.
         failures: Count<0, 1_000_000> = BreakerText::default().failures;
         /// A failure later than this after the one before begins a new row.
         window: Time<1, DAY_MS> = BreakerText::default().window;
@@ -92,19 +94,6 @@ section! {
         requests: Option<Count<1, { u64::MAX }>> = None;
         /// When its linear memory has grown to this.
         memory: Option<Size<65536, { limits::guest::GUEST_MEMORY_BYTES_MAX }>> = None;
-    }
-}
-
-impl Default for RecycleText {
-    fn default() -> Self {
-        let Recycling {
-            requests,
-            memory_bytes,
-        } = Recycling::default();
-        Self {
-            requests: requests.map(Count),
-            memory: memory_bytes.map(Size),
-        }
     }
 }
 

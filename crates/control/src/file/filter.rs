@@ -66,7 +66,8 @@ section! {
         /// What requests meet after a crash: a fresh VM, 503, or no filter.
         on_failure: FailureText = FailureText::default();
         /// When a VM is replaced though it works. No request notices.
-        recycle: RecycleText = RecycleText::default();
+        /// Not for copies, which are put back into their first state after each request.
+        recycle: Option<Placed<RecycleText>> = None;
         /// Whether imports that the gateway does not know are refused, as Envoy does. Otherwise
         /// they answer "unimplemented", with a warning.
         strict_imports: bool = false;

@@ -1,11 +1,11 @@
 //! What is done about plugins that fail or grow old.
 
-use weir_model::{Breaker, FailureRules, OnFailure, Quarantine, Recycling};
+use weir_model::{Breaker, FailureRules, Inside, Isolation, OnFailure, Quarantine, Recycling};
 
 use crate::file::{FailureText, RecycleText};
 use crate::problem::Refusal;
-use crate::shape::Reader;
 use crate::shape::basic::Switch;
+use crate::shape::{Placed, Reader};
 
 pub(super) fn lowered_rules(failure: FailureText, reader: &mut Reader<'_>) -> FailureRules {
     let breaker = failure.breaker;
@@ -37,7 +37,29 @@ pub(super) fn lowered_rules(failure: FailureText, reader: &mut Reader<'_>) -> Fa
     }
 }
 
-pub(super) fn lowered_recycling(recycle: &RecycleText) -> Recycling {
+/// A copy is reset after each request, and the VM that it is a copy of has to keep what it knows.
+pub(super) fn lowered_recycling(
+    recycle: Option<Placed<RecycleText>>,
+    isolation: Isolation,
+    reader: &mut Reader<'_>,
+) -> Recycling {
+    let Some(Placed {
+        value: recycle,
+        place,
+    }) = recycle
+    else {
+        return Recycling::default();
+    };
+    let has_copies = match isolation {
+        Isolation::Request(_) => true,
+        Isolation::Process(apart) => apart.inside == Inside::Request,
+        Isolation::Module | Isolation::Plugin | Isolation::Configuration => false,
+    };
+    if has_copies {
+        let what = "each request has a fresh copy of the VM, so there is nothing to recycle";
+        let expected = "recycle with an isolation whose VMs serve many requests, or without it";
+        reader.refuse_at(&place, Refusal::new(what, "", expected));
+    }
     Recycling {
         requests: recycle.requests.map(|count| count.0),
         memory_bytes: recycle.memory.map(|size| size.0),

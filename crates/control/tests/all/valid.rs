@@ -9,7 +9,7 @@ use weir_control::{Loaded, load, parse};
 use weir_model::{
     AccessLog, Action, Breaker, CodeCache, Dialect, EngineChoice, FailureRules, HeaderTest,
     HostPattern, Isolation, Json, LoadBalancing, ModuleSource, OnFailure, PathMatch, Protocol,
-    Quarantine, Recycling, Site, Strictness, Variable,
+    Quarantine, Recycling, Seeding, Site, Strictness, Variable,
 };
 
 pub(crate) const WHOLE: &str = include_str!("whole.yaml");
@@ -231,6 +231,14 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
     assert_eq!(limiter.recycling, recycling);
     let auth = &site.filters["auth"];
     assert_eq!(auth.isolation, Isolation::Configuration);
+    let seeding = Seeding {
+        images: 2,
+        renewal: Duration::from_mins(5),
+    };
+    assert_eq!(
+        site.filters["seeded"].isolation,
+        Isolation::Request(seeding)
+    );
     assert_eq!(
         (auth.on_failure, &auth.failures, auth.recycling),
         (

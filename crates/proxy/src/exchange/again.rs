@@ -18,7 +18,7 @@ impl Exchange {
             Isolation::Module
             | Isolation::Plugin
             | Isolation::Configuration
-            | Isolation::Request => false,
+            | Isolation::Request(_) => false,
         };
         if is_at_risk {
             let headers = self.stream.borrow().request.headers.clone();

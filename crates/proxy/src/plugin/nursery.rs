@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use weir_guest::Snapshot;
 use weir_guest::door::ContextId;
-use weir_model::{Filter, Isolation, limits};
+use weir_model::{Filter, Isolation, Seeding, limits};
 
 use super::copies::Image;
 use super::guest::{GuestSnapshot, VmMaker};
@@ -41,8 +41,26 @@ struct Entry {
     filter: Arc<Filter>,
     specs: Vec<RootSpec>,
     images: Vec<Arc<SharedImage>>,
+    seeding: Seeding,
     /// Images made so far.
     made: usize,
+    /// When there is to be another one.
+    due: Instant,
+}
+
+impl Entry {
+    /// Takes a new image in, in the place of the oldest if there are enough.
+    fn add(&mut self, image: Arc<SharedImage>) {
+        let enough = self.seeding.images as usize;
+        match self.images.get_mut(self.made % enough.max(1)) {
+            Some(old) => *old = image,
+            None => self.images.push(image),
+        }
+        self.made += 1;
+        if self.images.len() < enough {
+            self.due = Instant::now();
+        }
+    }
 }
 
 /// An image that goes from thread to thread.
@@ -76,7 +94,7 @@ impl SharedImage {
 
 impl Nursery {
     /// Makes images of a plugin from now on.
-    fn raise(process: &Arc<Process>, slot: &Slot) {
+    fn raise(process: &Arc<Process>, slot: &Slot, seeding: Seeding) {
         let mut entries = process.nursery.entries();
         if entries.iter().any(|entry| entry.index == slot.index()) {
             return;
@@ -87,12 +105,14 @@ impl Nursery {
             filter: Arc::clone(slot.filter()),
             specs: slot.specs().to_vec(),
             images: Vec::new(),
+            seeding,
             made: 0,
+            due: Instant::now(),
         });
         drop(entries);
         tracing::info!(
             filter = %slot.filter().name,
-            images = limits::SEEDED_IMAGES,
+            images = seeding.images,
             "the plugin drew random numbers while it started: requests get copies of several starts"
         );
         if is_first {
@@ -128,10 +148,13 @@ impl Slot {
             let world = guest.vm.world();
             is_here && world.is_seeded && world.is_at_rest()
         });
-        if is_fit != Some(true) || self.filter().isolation != Isolation::Request {
+        let Isolation::Request(seeding) = self.filter().isolation else {
+            return;
+        };
+        if is_fit != Some(true) {
             return;
         }
-        Nursery::raise(&self.shared().process, self);
+        Nursery::raise(&self.shared().process, self, seeding);
         let (this, index) = (self.this(), self.index());
         self.shared().spawn(async move {
             let own = match this.upgrade().as_deref().and_then(Self::copies) {
@@ -142,7 +165,7 @@ impl Slot {
                 tokio::time::sleep(ADOPTION).await;
                 let Some(slot) = this.upgrade() else { return };
                 let mut images = slot.shared().process.nursery.images(index);
-                let missing = limits::SEEDED_IMAGES.saturating_sub(images.len());
+                let missing = (seeding.images as usize).saturating_sub(images.len());
                 images.extend(own.iter().take(missing).cloned());
                 slot.copies().inspect(|copies| copies.set_images(images));
             }
@@ -154,22 +177,13 @@ impl Slot {
 fn work(process: &Weak<Process>) {
     loop {
         let began = Instant::now();
-        let mut is_growing = false;
-        let count = process
-            .upgrade()
-            .map_or(0, |process| process.nursery.entries().len());
-        for place in 0..count {
+        {
             let Some(process) = process.upgrade() else {
                 return;
             };
-            is_growing |= add_image(&process, place);
+            add_image(&process);
         }
-        let least = if is_growing {
-            LOOK
-        } else {
-            limits::RESEED_INTERVAL
-        };
-        let pause = began.elapsed().saturating_mul(SPACING).max(least);
+        let pause = began.elapsed().saturating_mul(SPACING).max(LOOK);
         let until = Instant::now() + pause;
         while Instant::now() < until {
             std::thread::sleep(LOOK);
@@ -180,36 +194,33 @@ fn work(process: &Weak<Process>) {
     }
 }
 
-/// Makes one more image of a plugin, in the place of its oldest. Says whether there are to be more.
-fn add_image(process: &Arc<Process>, place: usize) -> bool {
+/// Makes one more image of the plugin that has waited longest, if one is due.
+fn add_image(process: &Arc<Process>) {
+    let now = Instant::now();
     let wanted = {
-        let entries = process.nursery.entries();
-        let entry = entries.get(place);
-        entry.map(|entry| (entry.index, Arc::clone(&entry.filter), entry.specs.clone()))
+        let mut entries = process.nursery.entries();
+        let waiting = entries.iter_mut().filter(|entry| entry.due <= now);
+        waiting.min_by_key(|entry| entry.due).map(|entry| {
+            entry.due = now + entry.seeding.renewal;
+            (entry.index, Arc::clone(&entry.filter), entry.specs.clone())
+        })
     };
     let Some((index, filter, specs)) = wanted else {
-        return false;
+        return;
     };
     let name = Arc::clone(&filter.name);
     let image = match start(process, (index, filter, specs)) {
         Ok(Some(image)) => Arc::new(image),
-        Ok(None) => return false,
+        Ok(None) => return,
         Err(error) => {
             tracing::warn!(filter = %name, %error, "no further image of the plugin");
-            return false;
+            return;
         }
     };
     let mut entries = process.nursery.entries();
-    let Some(entry) = entries.get_mut(place) else {
-        return false;
-    };
-    let oldest = entry.made % limits::SEEDED_IMAGES;
-    entry.made += 1;
-    match entry.images.get_mut(oldest) {
-        Some(old) => *old = image,
-        None => entry.images.push(image),
+    if let Some(entry) = entries.iter_mut().find(|entry| entry.index == index) {
+        entry.add(image);
     }
-    entry.images.len() < limits::SEEDED_IMAGES
 }
 
 /// Starts a plugin as a worker does, for its image. `None`: this start began something that is not

@@ -131,7 +131,7 @@ impl Slot {
         let rules = Arc::clone(shared.process.rules.get(&filter.name).ok_or_else(unknown)?);
         let space = shared.process.spaces.space(&filter.vm_id);
         let role = match filter.isolation {
-            Isolation::Request
+            Isolation::Request(_)
             | Isolation::Process(Apart {
                 inside: Inside::Request,
                 ..

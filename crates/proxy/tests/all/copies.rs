@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use weir_guest::FailureKind;
-use weir_model::{Isolation, OnFailure};
+use weir_model::{Isolation, OnFailure, Seeding};
 
 use crate::guest::guest;
 use crate::stage::{GET, Gateway, Role, Stage, is_oracle, with};
@@ -13,7 +13,7 @@ use crate::upstream::eventually;
 const TRAP: &str = "GET /p HTTP/1.1\r\nhost: h\r\nx-trap: 1\r\n\r\n";
 
 fn alone(script: &str) -> Stage {
-    with(guest(script)).tune(|filter| filter.isolation = Isolation::Request)
+    with(guest(script)).tune(|filter| filter.isolation = Isolation::Request(Seeding::default()))
 }
 
 #[test]
@@ -294,6 +294,20 @@ fn random_numbers_of_the_start_are_not_the_same_for_ever() {
         (seeds(&gateway).len() > 2).then_some(())
     })
     .expect("several seeds");
+    // With one image, which is of another start every other second: more than two in all.
+    let gateway = alone(&script(""))
+        .tune(|filter| {
+            filter.isolation = Isolation::Request(Seeding {
+                images: 1,
+                renewal: Duration::from_secs(1),
+            });
+        })
+        .start();
+    eventually(|| {
+        gateway.ask(GET);
+        (seeds(&gateway).len() > 2).then_some(())
+    })
+    .expect("a new start again and again");
     // A plugin whose state changes between requests has one image: that of the VM that changes.
     let gateway = alone(&script("(!tick_every 100000)")).start();
     for _ in 0..30 {

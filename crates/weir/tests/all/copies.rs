@@ -78,4 +78,17 @@ filters: {{ a: {{ module: hides, isolation: request }} }}
         words.contains("isolation request") && words.contains("table.set"),
         "{words}"
     );
+    let site = folder.path().join("weir.yaml");
+    std::fs::write(&site, &configuration).unwrap();
+    let check = std::process::Command::new(env!("CARGO_BIN_EXE_weir"))
+        .arg("check")
+        .arg(&site)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&check.stdout) + String::from_utf8_lossy(&check.stderr);
+    assert_eq!(check.status.code(), Some(1), "{words}");
+    // The key, the module's file, and the instruction with its function.
+    for part in ["filters.a.isolation", "hides.wasm", "table.set"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
 }

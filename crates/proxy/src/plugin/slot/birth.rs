@@ -1,11 +1,12 @@
 //! Starting VMs.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use weir_guest::door::ContextId;
 use weir_guest::{Event, Failure, Program, SnapshotError, StartError};
-use weir_model::Filter;
+use weir_model::{Filter, ModuleSource};
 
 use super::{Guest, Slot};
 use crate::plugin::stats::Birth;
@@ -86,8 +87,14 @@ impl Slot {
     }
 
     pub(super) fn no_snapshot(&self, error: SnapshotError) -> PluginError {
+        let modules = &self.shared.process.site.modules;
+        let source = modules.get(&self.filter.module);
         PluginError::NoSnapshot {
             filter: self.filter.name.clone(),
+            file: source.map_or_else(PathBuf::new, |module| {
+                let ModuleSource::File(file) = &module.source;
+                file.clone()
+            }),
             error,
         }
     }
