@@ -1,7 +1,9 @@
 //! The breaker of a filter: when a new VM may take a failed one's place, for all workers together.
 //!
 //! It is asked for the start of a VM only. VMs that run go on, so a worker whose requests are well
-//! is not held up by another's.
+//! is not held up by another's. Two things make a start wait: failures in a row without a request
+//! that went well between them, for longer and longer; and what a start costs, so that a plugin which
+//! serves some requests and crashes at others comes back as often as its starts are cheap.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,18 +17,26 @@ pub(crate) struct Breaker {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
+    /// Failures since a request last went well in a new VM.
     row: u32,
+    /// Failures of which each came soon after the one before, whatever went well between them.
+    recent: u32,
     last: Option<Instant>,
+    /// How long the last start took.
+    cost: Duration,
     phase: Phase,
 }
 
 /// What a breaker lets happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     /// Any VM may start.
+    #[default]
     Closed,
+    /// Any may, from then on: starts are not to take all the time.
+    Spaced { until: Instant },
     /// None may, until then.
     Open { until: Instant },
     /// One has started on trial; the others wait for what becomes of it.
@@ -39,6 +49,8 @@ pub(crate) enum Permit {
     Yes,
     /// On trial: if its first request goes well, the breaker closes.
     OnTrial,
+    /// In so long, whatever becomes of others.
+    After(Duration),
     /// Not for so long.
     No(Duration),
 }
@@ -71,11 +83,7 @@ impl Breaker {
     pub(crate) fn new(rules: weir_model::Breaker) -> Self {
         Self {
             rules,
-            state: Mutex::new(State {
-                row: 0,
-                last: None,
-                phase: Phase::Closed,
-            }),
+            state: Mutex::default(),
         }
     }
 
@@ -84,6 +92,14 @@ impl Breaker {
         let mut state = self.state();
         let may_try = match state.phase {
             Phase::Closed => return Permit::Yes,
+            Phase::Spaced { until } => {
+                let wait = until.saturating_duration_since(now);
+                if wait.is_zero() {
+                    state.phase = Phase::Closed;
+                    return Permit::Yes;
+                }
+                return Permit::After(wait);
+            }
             Phase::Open { until } => until,
             Phase::Probing { since } => since + limits::BREAKER_PROBE_TIME,
         };
@@ -102,21 +118,34 @@ impl Breaker {
         let is_new_row = state
             .last
             .is_none_or(|last| now.saturating_duration_since(last) > self.rules.window);
-        let before = if is_new_row { 0 } else { state.row };
-        state.row = before.saturating_add(1);
+        if is_new_row {
+            (state.row, state.recent) = (0, 0);
+        }
+        state.row = state.row.saturating_add(1);
+        state.recent = state.recent.saturating_add(1);
         state.last = Some(now);
         let wait = self.rules.wait_after(state.row);
-        state.phase = if wait.is_zero() {
-            Phase::Closed
-        } else {
+        state.phase = if !wait.is_zero() {
             Phase::Open { until: now + wait }
+        } else if state.recent > self.rules.failures {
+            let space = state.cost.saturating_mul(limits::START_SPACING);
+            let until = now + space.min(self.rules.wait_max);
+            Phase::Spaced { until }
+        } else {
+            Phase::Closed
         };
         state.row
     }
 
-    /// A request of a VM on trial went well.
+    /// A VM has started in the place of a failed one, which took this long.
+    pub(crate) fn started(&self, cost: Duration) {
+        self.state().cost = cost;
+    }
+
+    /// The first request of a new VM went well.
     pub(crate) fn succeeded(&self) {
         let mut state = self.state();
+        state.row = 0;
         if matches!(state.phase, Phase::Probing { .. }) {
             state.phase = Phase::Closed;
         }
@@ -124,7 +153,7 @@ impl Breaker {
 
     pub(crate) fn report(&self) -> BreakerState {
         match self.state().phase {
-            Phase::Closed => BreakerState::Closed,
+            Phase::Closed | Phase::Spaced { .. } => BreakerState::Closed,
             Phase::Open { .. } => BreakerState::Open,
             Phase::Probing { .. } => BreakerState::HalfOpen,
         }
@@ -184,9 +213,45 @@ mod tests {
         );
         breaker.succeeded();
         assert_eq!(breaker.permit(later), Permit::Yes);
-        // The row goes on: another failure opens it again, for longer.
-        breaker.failed(later);
-        assert_eq!(breaker.permit(later), Permit::No(ms(200)));
+    }
+
+    #[test]
+    fn a_request_that_went_well_ends_a_row_and_one_that_did_not_does_not() {
+        let (breaker, start) = (breaker(), Instant::now());
+        fail(&breaker, 4, start);
+        assert_eq!(breaker.permit(start + ms(100)), Permit::OnTrial);
+        breaker.failed(start + ms(100));
+        assert_eq!(breaker.permit(start + ms(100)), Permit::No(ms(200)));
+        assert_eq!(breaker.permit(start + ms(300)), Permit::OnTrial);
+        breaker.succeeded();
+        assert_eq!(breaker.failed(start + ms(300)), 1);
+        assert_eq!(breaker.permit(start + ms(300)), Permit::Yes);
+    }
+
+    /// Half of the requests crash the plugin: every VM serves some.
+    #[test]
+    fn starts_of_a_plugin_that_serves_and_crashes_take_a_part_of_the_time() {
+        let (breaker, start) = (breaker(), Instant::now());
+        let cost = ms(10);
+        let space = cost * limits::START_SPACING;
+        for round in 0..100 {
+            breaker.started(cost);
+            breaker.succeeded();
+            assert_eq!(breaker.failed(start), 1);
+            let expected = if round < 3 {
+                Permit::Yes
+            } else {
+                Permit::After(space)
+            };
+            assert_eq!(breaker.permit(start), expected, "{round}");
+        }
+        assert_eq!(breaker.permit(start + space), Permit::Yes);
+        assert_eq!(breaker.report(), BreakerState::Closed);
+        // The longest wait is the longest here, too.
+        breaker.started(ms(10_000));
+        breaker.succeeded();
+        breaker.failed(start);
+        assert_eq!(breaker.permit(start), Permit::After(ms(300)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::stream::{Order, StreamRef};
 /// What a slot knows about its next VM.
 #[derive(Default)]
 pub(super) struct Fate {
-    /// The VM was started while the breaker was open: its first stream closes it.
+    /// No stream has ended as it should since the VM took a failed one's place.
     is_on_trial: Cell<bool>,
     /// A task will start a VM if nobody does before.
     is_awaited: Cell<bool>,
@@ -241,16 +241,24 @@ impl Slot {
         if self.is_starting() {
             return Attempt::Begun;
         }
-        let permit = self.stats.breaker.permit(Instant::now());
-        if let Permit::No(wait) = permit {
-            return Attempt::Wait(wait);
-        }
+        let delay = match self.stats.breaker.permit(Instant::now()) {
+            Permit::No(wait) => return Attempt::Wait(wait),
+            Permit::After(wait) if wait > limits::START_SPACING_WAIT_MAX => {
+                return Attempt::Wait(wait);
+            }
+            Permit::After(wait) => wait,
+            Permit::Yes | Permit::OnTrial => Duration::ZERO,
+        };
         if self.can_start_aside() {
-            return self.start_aside(permit);
+            return self.start_aside(delay);
         }
+        if !delay.is_zero() {
+            return Attempt::Wait(delay);
+        }
+        let began = Instant::now();
         match self.start(Birth::Replacement) {
             Ok(()) => {
-                self.begin_trial(permit);
+                self.begin_trial(began.elapsed());
                 Attempt::Started
             }
             Err(error) => {
@@ -260,9 +268,10 @@ impl Slot {
         }
     }
 
-    /// There is a VM in the place of a failed one.
-    pub(super) fn begin_trial(&self, permit: Permit) {
-        self.fate.is_on_trial.set(permit == Permit::OnTrial);
+    /// There is a VM in the place of a failed one, whose start took this long.
+    pub(super) fn begin_trial(&self, cost: Duration) {
+        self.stats.breaker.started(cost);
+        self.fate.is_on_trial.set(true);
         tracing::debug!(filter = %self.filter.name, "the plugin runs in a new VM");
     }
 

@@ -8,7 +8,7 @@
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use weir_guest::Program;
@@ -19,7 +19,6 @@ use super::birth::{accept, start_events};
 use super::fate::Attempt;
 use super::{Admission, Guest, Slot};
 use crate::plugin::aside::{Aside, Making};
-use crate::plugin::breaker::Permit;
 use crate::plugin::guest::GuestSnapshot;
 use crate::plugin::stats::Birth;
 use crate::plugin::{PluginError, RootSpec};
@@ -34,6 +33,13 @@ pub(super) struct Pending {
     /// Other things that do.
     held: usize,
     over: watch::Sender<()>,
+}
+
+/// A VM that has started elsewhere.
+struct Raised {
+    guest: Guest,
+    program: Arc<Program>,
+    cost: Duration,
 }
 
 impl Pending {
@@ -54,8 +60,8 @@ impl Slot {
             && self.program.can_snapshot().is_ok()
     }
 
-    /// Begins to start a VM aside.
-    pub(super) fn start_aside(&self, permit: Permit) -> Attempt {
+    /// Begins to start a VM aside, after a while.
+    pub(super) fn start_aside(&self, delay: Duration) -> Attempt {
         let (over, gate) = watch::channel(());
         *self.pending.borrow_mut() = Some(Pending {
             began: Instant::now(),
@@ -66,6 +72,9 @@ impl Slot {
         let this = self.this();
         let task = self.shared.spawn(async move {
             let Some(slot) = this.upgrade() else { return };
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             let mut raised = pin!(slot.raise(gate));
             let patience = limits::START_WAIT_MAX;
             let in_time = tokio::time::timeout(patience, raised.as_mut()).await;
@@ -75,11 +84,11 @@ impl Slot {
                 slot.turn_away();
                 raised.await
             };
-            slot.arrived(permit, outcome);
+            slot.arrived(outcome);
         });
         if task.is_none() {
             self.pending.take();
-            return Attempt::Wait(std::time::Duration::ZERO);
+            return Attempt::Wait(Duration::ZERO);
         }
         Attempt::Begun
     }
@@ -120,9 +129,10 @@ impl Slot {
     }
 
     /// Starts a VM on a thread of its own. Its world is here, and what that begins waits.
-    async fn raise(&self, gate: watch::Receiver<()>) -> Result<(Guest, Arc<Program>), PluginError> {
+    async fn raise(&self, gate: watch::Receiver<()>) -> Result<Raised, PluginError> {
         // It is never closed.
         let _turn = self.shared.starts.acquire().await;
+        let began = Instant::now();
         let this = self.this.upgrade();
         let this = this.ok_or_else(|| PluginError::Unknown(self.filter.name.clone()))?;
         let world = LiveWorld::new(Rc::clone(&self.shared), &this).held(gate);
@@ -147,7 +157,11 @@ impl Slot {
             .maker
             .start_from(&program, &snapshot, world, &self.filter)
             .map_err(|error| self.no_start(error))?;
-        Ok((Guest { vm, roots }, program))
+        Ok(Raised {
+            guest: Guest { vm, roots },
+            program,
+            cost: began.elapsed(),
+        })
     }
 
     async fn raise_root(
@@ -165,20 +179,20 @@ impl Slot {
     }
 
     /// The start is over.
-    fn arrived(&self, permit: Permit, outcome: Result<(Guest, Arc<Program>), PluginError>) {
+    fn arrived(&self, outcome: Result<Raised, PluginError>) {
         // What is made while nobody needs it any more is dropped.
-        let settled = outcome.and_then(|(guest, program)| {
-            if self.rebuild.is_replaced() {
-                return Ok(());
+        let settled = outcome.and_then(|raised| {
+            if !self.rebuild.is_replaced() {
+                self.settle(raised.guest, raised.program, Birth::Replacement)?;
             }
-            self.settle(guest, program, Birth::Replacement)
+            Ok(raised.cost)
         });
         let Some(pending) = self.pending.take() else {
             return;
         };
         match settled {
-            Ok(()) => {
-                self.begin_trial(permit);
+            Ok(cost) => {
+                self.begin_trial(cost);
                 // Those who have gone do not hear it.
                 let _ = pending.over.send(());
                 for (stream, _) in pending.waiting {
