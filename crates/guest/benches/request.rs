@@ -6,10 +6,11 @@
 //! Arguments: `--plugin FILE`, `--configuration FILE` (else the `headers` filter of the bench),
 //! `--requests N` (of each kind), `--vms N` (take turns, as with so many requests in flight),
 //! `--only shared|request` (for instruction counts), `--live N` (memory of so many instances with a
-//! request in flight), `--renewals N` (time of a snapshot).
+//! request in flight), `--renewals N` (time of a snapshot), `--ticks N` (a timer that fires each
+//! second, so often: what renewing costs of a core, and how long copies lack what it did).
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use weir_guest::door::{Answer, BufferKind, Call, Event, MapKind, Reply, Status, Stop, World};
@@ -88,6 +89,7 @@ struct Wanted {
     only: Option<String>,
     live: u32,
     renewals: u32,
+    ticks: u32,
 }
 
 impl Wanted {
@@ -100,6 +102,7 @@ impl Wanted {
             only: None,
             live: 0,
             renewals: 0,
+            ticks: 0,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(name) = arguments.next() {
@@ -116,6 +119,7 @@ impl Wanted {
                 "--only" => wanted.only = Some(value),
                 "--live" => wanted.live = number()?,
                 "--renewals" => wanted.renewals = number()?,
+                "--ticks" => wanted.ticks = number()?,
                 _ => return Err(std::io::Error::other(format!("unknown argument {name}"))),
             }
         }
@@ -349,6 +353,39 @@ fn renewals(bench: &Bench, count: u32, out: &mut impl Write) -> std::io::Result<
     )
 }
 
+/// A timer that fires each second: after each tick a snapshot, to which an instance goes over.
+fn ticks(bench: &Bench, count: u32, out: &mut impl Write) -> std::io::Result<()> {
+    let mut root = bench.root();
+    let mut vm = bench.ephemeral(&root.snapshot().expect("a snapshot"));
+    let (mut ticks, mut renewals) = (Vec::new(), Vec::new());
+    let mut lack = Duration::ZERO;
+    let began = Instant::now();
+    for _ in 0..count {
+        std::thread::sleep(Duration::from_secs(1));
+        let event = Event::Tick { root: 1 };
+        ticks.push(timed(|| root.deliver(&event, LIMIT).expect("it runs")).1);
+        let done = Instant::now();
+        let renewed = timed(|| {
+            let snapshot = root.snapshot().expect("a snapshot");
+            if vm.reset(&snapshot) != Reset::Done {
+                vm = bench.ephemeral(&snapshot);
+            }
+        });
+        renewals.push(renewed.1);
+        lack = lack.max(done.elapsed());
+    }
+    let spent: Duration = renewals.iter().sum();
+    let share = 100.0 * spent.as_secs_f64() / began.elapsed().as_secs_f64();
+    let [tick, ..] = quartiles(&mut ticks, 1);
+    let [renewal, low, high] = quartiles(&mut renewals, 1);
+    writeln!(
+        out,
+        "{renewal:9.1} µs  ({low:.1} to {high:.1})  a renewal after a tick of {tick:.1} µs\n{share:9.3} % \
+         of a core for {count} of them, one each second\n{:9.1} µs  the longest that copies lacked a tick",
+        lack.as_secs_f64() * 1e6
+    )
+}
+
 fn main() -> std::io::Result<()> {
     let wanted = Wanted::from_arguments()?;
     let bench = Bench {
@@ -363,6 +400,9 @@ fn main() -> std::io::Result<()> {
     }
     if wanted.renewals > 0 {
         return renewals(&bench, wanted.renewals, &mut out);
+    }
+    if wanted.ticks > 0 {
+        return ticks(&bench, wanted.ticks, &mut out);
     }
     compare(&bench, &wanted, &mut out)
 }

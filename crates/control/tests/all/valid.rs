@@ -167,6 +167,19 @@ fn every_key_of_compiled_code_arrives() {
 }
 
 #[test]
+fn every_key_of_an_isolation_arrives() {
+    let site = site(WHOLE);
+    let seeding = Seeding {
+        images: 2,
+        renewal: Duration::from_mins(5),
+    };
+    assert_eq!(
+        site.filters["seeded"].isolation,
+        Isolation::Request(seeding)
+    );
+}
+
+#[test]
 fn every_key_of_a_cluster_and_a_filter_arrives() {
     let site = site(WHOLE);
     let backend = &site.clusters["backend"];
@@ -231,14 +244,6 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
     assert_eq!(limiter.recycling, recycling);
     let auth = &site.filters["auth"];
     assert_eq!(auth.isolation, Isolation::Configuration);
-    let seeding = Seeding {
-        images: 2,
-        renewal: Duration::from_mins(5),
-    };
-    assert_eq!(
-        site.filters["seeded"].isolation,
-        Isolation::Request(seeding)
-    );
     assert_eq!(
         (auth.on_failure, &auth.failures, auth.recycling),
         (

@@ -84,6 +84,33 @@ fn what_a_timer_learnt_reaches_later_requests() {
     assert!(report.renewals > 0 && report.staleness_max > Duration::ZERO);
 }
 
+/// Each tick writes to 2 MiB: more than can be copied that often.
+#[test]
+fn renewals_take_a_twentieth_of_the_time_and_their_delay_is_told() {
+    if is_oracle() {
+        return;
+    }
+    let gateway = alone(
+        r#"(configure (drop (memory.grow (i32.const 32))) (!tick_every 1) 1)
+           (tick (bump b) (memory.fill (i32.const 131072) @b (i32.const 2097152)))
+           (request_headers (show "seen" @b))"#,
+    )
+    .start();
+    let begun = std::time::Instant::now();
+    std::thread::sleep(Duration::from_secs(4));
+    let (report, time) = (gateway.report(0), begun.elapsed());
+    assert!(report.renewals > 8, "{report:?}");
+    // The pause after the last one is still to come.
+    let last = report.renewal / u32::try_from(report.renewals).expect("few") * 4;
+    assert!(report.renewal < time / 20 + last, "{report:?} in {time:?}");
+    assert!(
+        report.staleness_max > Duration::from_millis(5),
+        "{report:?}"
+    );
+    eventually(|| (gateway.report(0).staleness > Duration::ZERO).then_some(()))
+        .expect("an age of what copies do not see");
+}
+
 #[test]
 fn what_a_callout_of_the_root_fetched_reaches_later_requests() {
     if is_oracle() {

@@ -70,6 +70,7 @@ fn check(on_failure: &str) -> (Tally, Value) {
 }
 
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "with --nocapture it is a measurement")]
 fn check_of(on_failure: &str, of: u64) -> (Tally, Value) {
     let (upstream, _) = Upstream::echoing();
     let gateway = script(GUEST)

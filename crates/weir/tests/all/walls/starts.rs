@@ -109,7 +109,6 @@ fn a_worker_serves_others_while_a_large_plugin_starts_again() {
             (well.join().unwrap(), waits)
         });
         let start = *waits.iter().max().unwrap();
-        println!("start {start:?}, slowest other {slowest:?}");
         assert!(
             start > Duration::from_millis(100),
             "no slow start: {start:?}"
