@@ -1,6 +1,7 @@
 //! Every limit and every default, each with its unit and its reason.
 
 pub mod guest;
+pub mod maps;
 
 use std::time::Duration;
 

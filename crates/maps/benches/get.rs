@@ -1,0 +1,180 @@
+//! What the memory engine does in a second, beside the table it is built on and beside a map behind
+//! a lock: `cargo bench -p weir-maps --bench get [-- SECONDS]`.
+//!
+//! Every row runs on one thread and on two. The keys of the rows "hot" are one; those of the others
+//! are 100 000, taken in an order that no cache can guess.
+
+#![expect(clippy::print_stdout, reason = "its output")]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, RwLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use weir_maps::budget::{Account, Amount};
+use weir_maps::store::Terms;
+use weir_maps::{MapOptions, MemoryStore, MemoryTable, NoEdges, Store, SystemClock, Value};
+
+const KEYS: u64 = 100_000;
+/// Operations between two looks at the clock.
+const ROUND: u64 = 1000;
+
+fn main() {
+    // `cargo bench` hands over `--bench`; `cargo test --benches` does not: one short round then.
+    let seconds = std::env::args().find_map(|argument| argument.parse().ok());
+    let run = Run {
+        time: Duration::from_secs_f64(seconds.unwrap_or(0.5)),
+    };
+    println!(
+        "{:<34}{:>12}{:>12}{:>8}",
+        "operations a second", "one thread", "two", "times"
+    );
+    let keys: Vec<[u8; 16]> = (0..KEYS).map(key).collect();
+    engine(&run, &keys);
+    others(&run, &keys);
+}
+
+/// 16 bytes, as a client's address or an id has.
+fn key(number: u64) -> [u8; 16] {
+    let mut key = *b"client/00000000/";
+    key[7..15].copy_from_slice(format!("{number:08}").as_bytes());
+    key
+}
+
+fn map(options: MapOptions) -> MemoryStore {
+    let table = MemoryTable::new(Arc::new(SystemClock::default()));
+    let owner = Arc::new(Account::new(Amount {
+        entries: u64::MAX,
+        bytes: u64::MAX,
+    }));
+    MemoryStore::new(&table, options, owner, NoEdges).expect("options that make sense")
+}
+
+fn engine(run: &Run, keys: &[[u8; 16]]) {
+    let map = map(MapOptions::default());
+    let value = Value::copy_of(&[7; 64]);
+    for key in keys {
+        map.write(key, value.clone(), Terms::default())
+            .now()
+            .expect("room");
+    }
+    let read = |key: &[u8]| {
+        let mut buffer = [0_u8; 64];
+        let mut copy = |seen: weir_maps::store::Seen<'_>| {
+            buffer.copy_from_slice(seen.value.bytes().unwrap_or_default());
+        };
+        map.read(key, &mut copy)
+            .now()
+            .expect("at once")
+            .expect("an entry");
+        black_box(buffer);
+    };
+    run.row("weir get 64 B", |number| read(&keys[spread(number)]));
+    run.row("weir get 64 B, hot", |_| read(&keys[1]));
+    run.row("weir set 64 B", |number| {
+        let value = Value::copy_of(&[7; 64]);
+        map.write(&keys[spread(number)], value, Terms::default())
+            .now()
+            .expect("room");
+    });
+    run.row("weir increment", |number| {
+        let mut key = keys[spread(number)];
+        key[0] = b'n';
+        map.add(&key, 1).now().expect("a counter");
+    });
+    run.row("weir increment, hot", |_| {
+        map.add(b"one counter", 1).now().expect("a counter");
+    });
+}
+
+fn others(run: &Run, keys: &[[u8; 16]]) {
+    let value = Bytes::from(vec![7; 64]);
+    let pairs = keys.iter().map(|key| (key.to_vec(), value.clone()));
+    let native: papaya::HashMap<Vec<u8>, Bytes> = pairs.clone().collect();
+    let locked: RwLock<HashMap<Vec<u8>, Bytes>> = RwLock::new(pairs.collect());
+    run.row("papaya get 64 B", |number| {
+        let map = native.pin();
+        let mut buffer = [0_u8; 64];
+        buffer.copy_from_slice(map.get(&keys[spread(number)][..]).expect("an entry"));
+        black_box(buffer);
+    });
+    run.row("papaya set 64 B", |number| {
+        let value = Bytes::copy_from_slice(&[7; 64]);
+        native.pin().insert(keys[spread(number)].to_vec(), value);
+    });
+    run.row("RwLock<HashMap> get 64 B", |number| {
+        let map = locked.read().expect("no panic");
+        let mut buffer = [0_u8; 64];
+        buffer.copy_from_slice(&map[&keys[spread(number)][..]]);
+        black_box(buffer);
+    });
+    let counters: papaya::HashMap<Vec<u8>, AtomicU64> = keys
+        .iter()
+        .map(|key| (key.to_vec(), AtomicU64::new(0)))
+        .collect();
+    run.row("papaya of atomics, fetch_add", |number| {
+        let map = counters.pin();
+        let counter = map.get(&keys[spread(number)][..]).expect("an entry");
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+}
+
+/// An index that jumps about.
+fn spread(number: u64) -> usize {
+    usize::try_from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33).unwrap_or_default()
+        % usize::try_from(KEYS).unwrap_or(1)
+}
+
+struct Run {
+    time: Duration,
+}
+
+impl Run {
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    fn row(&self, name: &str, work: impl Fn(u64) + Sync) {
+        self.rate(1, &work);
+        let one = self.rate(1, &work) as f64;
+        let two = self.rate(2, &work) as f64;
+        let millions = |rate: f64| format!("{:.2} M", rate / 1e6);
+        println!(
+            "{name:<34}{:>12}{:>12}{:>8.2}",
+            millions(one),
+            millions(two),
+            two / one
+        );
+    }
+
+    /// Operations a second of all threads together.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rates for people"
+    )]
+    fn rate(&self, threads: u64, work: &(impl Fn(u64) + Sync)) -> u64 {
+        let start = Barrier::new(usize::try_from(threads).unwrap_or(1));
+        let stop = AtomicBool::new(false);
+        let done = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let (start, stop, done) = (&start, &stop, &done);
+                scope.spawn(move || {
+                    start.wait();
+                    let begin = Instant::now();
+                    let mut number = thread << 40;
+                    while begin.elapsed() < self.time && !stop.load(Ordering::Relaxed) {
+                        (number..number + ROUND).for_each(work);
+                        number += ROUND;
+                    }
+                    stop.store(true, Ordering::Relaxed);
+                    let count = (number - (thread << 40)) as f64;
+                    let rate = count / begin.elapsed().as_secs_f64();
+                    done.fetch_add(rate as u64, Ordering::Relaxed);
+                });
+            }
+        });
+        done.load(Ordering::Relaxed)
+    }
+}

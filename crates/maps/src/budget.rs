@@ -1,0 +1,145 @@
+//! How much may be stored, counted without a lock.
+//!
+//! Invariant: neither entries nor bytes ever exceed their limit, except by what was stored before
+//! the limit was lowered. A refused change is taken back entirely; while it is, another change that
+//! would just fit may be refused too.
+
+use std::sync::Arc;
+
+use crate::MapError;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A number of entries and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of keys, values and bookkeeping.
+    pub bytes: u64,
+}
+
+/// What an owner may store in all its maps together, and has stored.
+#[derive(Debug)]
+pub struct Account {
+    max: Amount,
+    entries: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Account {
+    /// An empty account with a limit.
+    #[must_use]
+    pub fn new(max: Amount) -> Self {
+        Self {
+            max,
+            entries: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// What is stored.
+    #[must_use]
+    pub fn used(&self) -> Amount {
+        Amount {
+            entries: self.entries.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The limit.
+    #[must_use]
+    pub fn max(&self) -> Amount {
+        self.max
+    }
+
+    /// Counts that `freed` goes and `needed` comes. What shrinks is always admitted.
+    ///
+    /// # Errors
+    /// [`MapError::NoSpace`]; nothing is counted then.
+    pub fn change(&self, freed: Amount, needed: Amount) -> Result<(), MapError> {
+        let entries = (freed.entries, needed.entries);
+        change(&self.bytes, (freed.bytes, needed.bytes), self.max.bytes)
+            .map_err(|max| MapError::NoSpace { what: "bytes", max })?;
+        change(&self.entries, entries, self.max.entries).map_err(|max| {
+            self.bytes.fetch_add(freed.bytes, Ordering::Relaxed);
+            self.bytes.fetch_sub(needed.bytes, Ordering::Relaxed);
+            MapError::NoSpace {
+                what: "entries",
+                max,
+            }
+        })
+    }
+
+    /// Takes an admitted change back, without asking for room: it was there before.
+    fn undo(&self, freed: Amount, needed: Amount) {
+        self.put_in(freed);
+        self.put_back(needed);
+    }
+
+    fn put_in(&self, amount: Amount) {
+        self.bytes.fetch_add(amount.bytes, Ordering::Relaxed);
+        self.entries.fetch_add(amount.entries, Ordering::Relaxed);
+    }
+
+    fn put_back(&self, amount: Amount) {
+        self.bytes.fetch_sub(amount.bytes, Ordering::Relaxed);
+        self.entries.fetch_sub(amount.entries, Ordering::Relaxed);
+    }
+}
+
+/// On failure: the limit.
+fn change(count: &AtomicU64, (freed, needed): (u64, u64), max: u64) -> Result<(), u64> {
+    let next = |used: u64| {
+        let after = used.saturating_sub(freed).saturating_add(needed);
+        (after <= max || needed <= freed).then_some(after)
+    };
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+        .map(|_| ())
+        .map_err(|_| max)
+}
+
+/// The accounts that one map is counted in: its own, and its owner's.
+#[derive(Debug)]
+pub struct Budget {
+    map: Account,
+    owner: Arc<Account>,
+}
+
+impl Budget {
+    /// For a map with this limit.
+    #[must_use]
+    pub fn new(map: Amount, owner: Arc<Account>) -> Self {
+        let map = Account::new(map);
+        Self { map, owner }
+    }
+
+    /// See [`Account::change`]; counted in both or in none.
+    ///
+    /// # Errors
+    /// [`MapError::NoSpace`].
+    pub fn change(&self, freed: Amount, needed: Amount) -> Result<(), MapError> {
+        self.map.change(freed, needed)?;
+        self.owner.change(freed, needed).inspect_err(|_| {
+            self.map.undo(freed, needed);
+        })
+    }
+
+    /// Counts again what was counted before and freed by a change that did not come about.
+    pub fn restore(&self, amount: Amount) {
+        self.map.undo(amount, Amount::default());
+        self.owner.undo(amount, Amount::default());
+    }
+
+    /// Counts that this much is gone.
+    pub fn free(&self, amount: Amount) {
+        self.map.put_back(amount);
+        self.owner.put_back(amount);
+    }
+
+    /// The map's own account.
+    #[must_use]
+    pub fn map(&self) -> &Account {
+        &self.map
+    }
+}

@@ -1,0 +1,267 @@
+//! The memory engine: all maps of an engine in one table that is read without a lock.
+//!
+//! A map's entries stand twice: in the table (key → record), which readers use, and in the ordered
+//! index of one of the map's shards (keys only), which scans, expiry and eviction use. Writers hold
+//! the lock of the key's shard and change both. Invariants: a key is in the table exactly if it is
+//! in its shard's index; a record is never changed, only replaced; budgets count exactly what is
+//! there; an entry whose time is up is seen by nobody, swept or not.
+
+mod batch;
+mod make_room;
+mod scan;
+mod shard;
+mod write;
+
+use std::fmt;
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use papaya::HashMap;
+
+use crate::MapError;
+use crate::budget::{Account, Budget};
+use crate::clock::Clock;
+use crate::gate::Gate;
+use crate::key::{Key, Prehashed, Probe};
+use crate::options::{Eviction, MapOptions};
+use crate::store::{
+    Answer, Condition, Counted, Done, Found, Op, Page, Range, Seen, Stat, Store, Terms,
+};
+use crate::value::{MapId, Value};
+use crate::watch::{Watch, Watchers};
+
+use shard::Shard;
+
+/// Of a record that stays.
+const NEVER: u64 = u64::MAX;
+
+/// The table that the maps of one engine share: one, because a map of its own for each of a million
+/// anonymous maps would cost kilobytes each.
+pub struct MemoryTable {
+    records: HashMap<Key, Record, Prehashed>,
+    hasher: RandomState,
+    clock: Arc<dyn Clock>,
+    stores: AtomicU64,
+}
+
+/// What an entry is at one version.
+struct Record {
+    value: Value,
+    version: u64,
+    /// On the engine's clock, or [`NEVER`].
+    expires_ms: u64,
+    /// Since the search for room last passed.
+    used: AtomicBool,
+}
+
+/// Learns of references that entries hold to other maps. Called under a shard's lock.
+pub trait Edges: Send + Sync {
+    /// An entry refers to `child` now.
+    ///
+    /// # Errors
+    /// One of the two maps is gone.
+    fn link(&self, child: MapId) -> Result<(), MapError>;
+
+    /// It does so no more.
+    fn unlink(&self, child: MapId);
+}
+
+/// Keeps no references: storing one is refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoEdges;
+
+impl Edges for NoEdges {
+    fn link(&self, _child: MapId) -> Result<(), MapError> {
+        Err(MapError::NotSupported("references to other maps"))
+    }
+
+    fn unlink(&self, _child: MapId) {}
+}
+
+/// The entries of one map.
+pub struct MemoryStore {
+    table: Arc<MemoryTable>,
+    /// What tells its keys from those of other maps.
+    id: u64,
+    options: MapOptions,
+    shards: Box<[Shard]>,
+    gate: Gate,
+    budget: Budget,
+    versions: AtomicU64,
+    evicted: AtomicU64,
+    /// Where the next search for room begins.
+    room: AtomicUsize,
+    watchers: Watchers,
+    edges: Box<dyn Edges>,
+}
+
+impl MemoryTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            records: HashMap::builder().hasher(Prehashed).build(),
+            hasher: RandomState::new(),
+            clock,
+            stores: AtomicU64::new(0),
+        })
+    }
+}
+
+impl MemoryStore {
+    /// An empty map in `table`. What it stores counts for `owner` too.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: the options make no sense.
+    pub fn new(
+        table: &Arc<MemoryTable>,
+        options: MapOptions,
+        owner: Arc<Account>,
+        edges: impl Edges + 'static,
+    ) -> Result<Self, MapError> {
+        options.check()?;
+        Ok(Self {
+            table: Arc::clone(table),
+            id: table.stores.fetch_add(1, Ordering::Relaxed),
+            options,
+            shards: (0..options.shards).map(|_| Shard::default()).collect(),
+            gate: Gate::new(),
+            budget: Budget::new(options.quota(), owner),
+            versions: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
+            room: AtomicUsize::new(0),
+            watchers: Watchers::default(),
+            edges: Box::new(edges),
+        })
+    }
+
+    fn probe<'a>(&self, key: &'a [u8]) -> Probe<'a> {
+        Probe::new(&self.table.hasher, self.id, key)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.table.clock.now_ms()
+    }
+
+    /// The shard of a hash. The table uses the lowest and the highest bits.
+    fn shard(&self, hash: u64) -> usize {
+        usize::try_from(hash >> 32).unwrap_or_default() & (self.shards.len() - 1)
+    }
+
+    /// Shows a live entry.
+    #[inline]
+    fn look<R>(&self, probe: Probe<'_>, see: impl FnOnce(&Record) -> R) -> Option<R> {
+        if !self.gate.is_open() {
+            // Waits for a batch that has this shard.
+            drop(self.shards[self.shard(probe.hash)].lock());
+        }
+        let records = self.table.records.pin();
+        let record = records.get(&probe)?;
+        self.is_live(record).then(|| see(record))
+    }
+
+    #[inline]
+    fn is_live(&self, record: &Record) -> bool {
+        record.expires_ms == NEVER || self.now_ms() < record.expires_ms
+    }
+
+    fn next_version(&self) -> u64 {
+        self.versions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn touch(&self, record: &Record) {
+        // Read first: a line that is only read stays in all caches.
+        if self.options.eviction == Eviction::Lru && !record.used.load(Ordering::Relaxed) {
+            record.used.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    #[inline]
+    fn read<R>(
+        &self,
+        key: &[u8],
+        see: &mut impl FnMut(Seen<'_>) -> R,
+    ) -> Answer<Option<R>, Option<Found>> {
+        let seen = self.look(self.probe(key), |record| {
+            self.touch(record);
+            see(Seen {
+                value: &record.value,
+                version: record.version,
+            })
+        });
+        Answer::Now(Ok(seen))
+    }
+
+    fn write(&self, key: &[u8], value: Value, terms: Terms) -> Answer<u64> {
+        self.put(key, &value, terms).into()
+    }
+
+    fn remove(&self, key: &[u8], condition: Condition) -> Answer<()> {
+        self.take_out(key, condition).into()
+    }
+
+    fn add(&self, key: &[u8], delta: i64) -> Answer<Counted> {
+        self.count(key, delta).into()
+    }
+
+    fn scan(&self, range: Range<'_>) -> Answer<Page> {
+        self.page(range).into()
+    }
+
+    fn batch(&self, ops: &[Op]) -> Answer<Vec<Done>> {
+        self.all_or_none(ops).into()
+    }
+
+    fn clear(&self) -> Answer<u64> {
+        Answer::Now(Ok(self.remove_all()))
+    }
+
+    fn watch(&self, prefix: &[u8]) -> Answer<Watch> {
+        let watch = self.watchers.add(prefix);
+        if watch.is_ok() {
+            // Writers that found no watcher have left their shards after this.
+            for shard in &self.shards {
+                drop(shard.lock());
+            }
+        }
+        watch.into()
+    }
+
+    fn stat(&self) -> Answer<Stat> {
+        let used = self.budget.map().used();
+        Answer::Now(Ok(Stat {
+            entries: used.entries,
+            bytes: used.bytes,
+            version: self.versions.load(Ordering::Relaxed),
+            quota_bytes: self.options.bytes_max,
+            evicted: self.evicted.load(Ordering::Relaxed),
+            watches: self.watchers.len() as u64,
+        }))
+    }
+}
+
+impl Drop for MemoryStore {
+    fn drop(&mut self) {
+        while self.shrink(usize::MAX) {}
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("id", &self.id)
+            .field("used", &self.budget.map().used())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MemoryTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryTable")
+            .field("records", &self.records.len())
+            .finish_non_exhaustive()
+    }
+}

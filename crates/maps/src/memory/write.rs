@@ -1,0 +1,282 @@
+//! Changes of single entries. All of them end in [`MemoryStore::store`] or [`MemoryStore::forget`],
+//! which keep table, index, budget, references and watchers in step.
+
+use std::sync::MutexGuard;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use papaya::Guard;
+use weir_model::limits::maps as limits;
+
+use super::shard::Index;
+use super::{MemoryStore, NEVER, Record};
+use crate::MapError;
+use crate::budget::Amount;
+use crate::clock::millis;
+use crate::key::{Key, Probe};
+use crate::store::{Condition, Counted, Terms};
+use crate::value::Value;
+use crate::watch::{Event, Wakes};
+
+/// Values from here on are given back to the allocator as soon as no reader looks at them, instead
+/// of with a batch of others.
+const LARGE_BYTES: usize = 64 << 10;
+
+/// A record that takes up room, live or not.
+#[derive(Clone)]
+pub(super) struct Current {
+    pub(super) value: Value,
+    pub(super) version: u64,
+    pub(super) expires_ms: u64,
+}
+
+/// What an entry becomes.
+pub(super) struct Next<'a> {
+    pub(super) value: &'a Value,
+    pub(super) version: u64,
+    pub(super) expires_ms: u64,
+}
+
+impl MemoryStore {
+    pub(super) fn put(&self, key: &[u8], value: &Value, terms: Terms) -> Result<u64, MapError> {
+        self.check(key, Some(value), terms.ttl)?;
+        let probe = self.probe(key);
+        self.with_room(|wakes| {
+            let mut index = self.enter(probe, wakes);
+            let current = self.current(probe);
+            let version = self.live_version(current.as_ref());
+            if !terms.condition.holds(version) {
+                return Err(MapError::Again { current: version });
+            }
+            self.reserve(key, current.as_ref(), value)?;
+            let next = Next {
+                value,
+                version: self.next_version(),
+                expires_ms: self.end_of(terms.ttl),
+            };
+            let version = next.version;
+            self.link(key, current.as_ref(), value)?;
+            self.store(&mut index, (probe, current), &next, wakes);
+            Ok(version)
+        })
+    }
+
+    pub(super) fn take_out(&self, key: &[u8], condition: Condition) -> Result<(), MapError> {
+        self.check(key, None, None)?;
+        let probe = self.probe(key);
+        let mut wakes = Wakes::default();
+        let mut index = self.enter(probe, &mut wakes);
+        let current = self.current(probe);
+        let version = self.live_version(current.as_ref());
+        if version == 0 {
+            return Err(MapError::NoEntry);
+        }
+        if !condition.holds(version) {
+            return Err(MapError::Again { current: version });
+        }
+        self.forget(&mut index, probe, Event::Deleted, &mut wakes);
+        Ok(())
+    }
+
+    pub(super) fn count(&self, key: &[u8], delta: i64) -> Result<Counted, MapError> {
+        self.check(key, None, None)?;
+        let probe = self.probe(key);
+        self.with_room(|wakes| {
+            let mut index = self.enter(probe, wakes);
+            let current = self.current(probe);
+            let live = current.as_ref().filter(|current| self.lives(current));
+            let before = live.map_or(Ok(0), |current| current.value.as_number())?;
+            let sum = before.checked_add(delta);
+            let sum = sum.ok_or(MapError::Overflow { needed: 0 })?;
+            let value = Value::number(sum);
+            let expires_ms = live.map_or_else(|| self.end_of(None), |live| live.expires_ms);
+            self.reserve(key, current.as_ref(), &value)?;
+            let next = Next {
+                value: &value,
+                version: self.next_version(),
+                expires_ms,
+            };
+            let version = next.version;
+            self.store(&mut index, (probe, current), &next, wakes);
+            Ok(Counted {
+                value: sum,
+                version,
+            })
+        })
+    }
+
+    /// Removes entries whose time is up, `most` at most. Answers how many.
+    pub(super) fn sweep_shard(&self, index: &mut Index, most: usize, wakes: &mut Wakes) -> usize {
+        if index.ends.is_empty() {
+            return 0;
+        }
+        let now_ms = self.now_ms();
+        for swept in 0..most {
+            let Some(key) = index.ended(now_ms) else {
+                return swept;
+            };
+            self.forget(index, key.probe(), Event::Expired, wakes);
+        }
+        most
+    }
+
+    /// What can be said of arguments without looking at the map.
+    pub(super) fn check(
+        &self,
+        key: &[u8],
+        value: Option<&Value>,
+        ttl: Option<Duration>,
+    ) -> Result<(), MapError> {
+        if key.len() > limits::KEY_BYTES_MAX {
+            return Err(MapError::Invalid("the key is longer than 64 KiB"));
+        }
+        if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1)) {
+            return Err(MapError::Invalid("a time to live is at least 1 ms"));
+        }
+        let max = self.options.value_bytes_max;
+        if value.is_some_and(|value| value.length() > max) {
+            let max = max as u64;
+            return Err(MapError::NoSpace {
+                what: "bytes of a value",
+                max,
+            });
+        }
+        Ok(())
+    }
+
+    /// Locks the shard of a key, and sweeps a little on the way.
+    pub(super) fn enter(&self, probe: Probe<'_>, wakes: &mut Wakes) -> MutexGuard<'_, Index> {
+        let mut index = self.shards[self.shard(probe.hash)].lock();
+        self.sweep_shard(&mut index, limits::EXPIRED_PER_WRITE, wakes);
+        index
+    }
+
+    pub(super) fn current(&self, probe: Probe<'_>) -> Option<Current> {
+        let records = self.table.records.pin();
+        records.get(&probe).map(|record| Current {
+            value: record.value.clone(),
+            version: record.version,
+            expires_ms: record.expires_ms,
+        })
+    }
+
+    pub(super) fn lives(&self, current: &Current) -> bool {
+        current.expires_ms == NEVER || self.now_ms() < current.expires_ms
+    }
+
+    /// 0 if there is none, or its time is up.
+    pub(super) fn live_version(&self, current: Option<&Current>) -> u64 {
+        let live = current.filter(|current| self.lives(current));
+        live.map_or(0, |current| current.version)
+    }
+
+    pub(super) fn end_of(&self, ttl: Option<Duration>) -> u64 {
+        match ttl.or(self.options.ttl) {
+            // The last moment that there is means "never": centuries from now.
+            Some(ttl) => self.now_ms().saturating_add(millis(ttl)).min(NEVER - 1),
+            None => NEVER,
+        }
+    }
+
+    fn reserve(&self, key: &[u8], old: Option<&Current>, new: &Value) -> Result<(), MapError> {
+        let freed = old.map_or(Amount::default(), |old| cost(key, &old.value));
+        self.budget.change(freed, cost(key, new))
+    }
+
+    /// Counts a new reference; takes the reservation back if that is refused.
+    fn link(&self, key: &[u8], old: Option<&Current>, new: &Value) -> Result<(), MapError> {
+        let Some(child) = new.child() else {
+            return Ok(());
+        };
+        self.edges.link(child).inspect_err(|_| {
+            self.budget.free(cost(key, new));
+            if let Some(old) = old {
+                self.budget.restore(cost(key, &old.value));
+            }
+        })
+    }
+
+    /// Puts a record into the table. Its room is reserved and its reference counted.
+    pub(super) fn store(
+        &self,
+        index: &mut Index,
+        (probe, old): (Probe<'_>, Option<Current>),
+        next: &Next<'_>,
+        wakes: &mut Wakes,
+    ) {
+        let records = self.table.records.pin();
+        let key = match records.get_key_value(&probe) {
+            Some((key, _)) => key.clone(),
+            None => probe.to_key(),
+        };
+        let record = Record {
+            value: next.value.clone(),
+            version: next.version,
+            expires_ms: next.expires_ms,
+            // One that is never looked at again goes first.
+            used: AtomicBool::new(old.is_some()),
+        };
+        records.insert(key.clone(), record);
+        if let Some(old) = &old {
+            if old.expires_ms != next.expires_ms && old.expires_ms != NEVER {
+                index.ends.remove(&(old.expires_ms, key.clone()));
+            }
+            self.give_back(&old.value);
+        } else {
+            index.keys.insert(key.clone());
+        }
+        if next.expires_ms != NEVER {
+            index.ends.insert((next.expires_ms, key.clone()));
+        }
+        if !self.watchers.is_empty() {
+            self.watchers.tell(&key, (Event::Set, next.version), wakes);
+        }
+    }
+
+    /// Takes a record out of the table, whatever its state.
+    pub(super) fn forget(
+        &self,
+        index: &mut Index,
+        probe: Probe<'_>,
+        event: Event,
+        wakes: &mut Wakes,
+    ) {
+        let records = self.table.records.pin();
+        let Some((key, record)) = records.remove_entry(&probe) else {
+            return;
+        };
+        self.unindex(index, key, record);
+        if !self.watchers.is_empty() {
+            let version = self.next_version();
+            self.watchers.tell(key, (event, version), wakes);
+        }
+    }
+
+    /// Forgets everything that is known of a record that left the table.
+    pub(super) fn unindex(&self, index: &mut Index, key: &Key, record: &Record) {
+        index.keys.remove(key);
+        if record.expires_ms != NEVER {
+            index.ends.remove(&(record.expires_ms, key.clone()));
+        }
+        self.budget.free(cost(key.bytes(), &record.value));
+        self.give_back(&record.value);
+    }
+
+    /// A value left the table: ends its reference, or hurries its memory.
+    fn give_back(&self, value: &Value) {
+        if let Some(child) = value.child() {
+            self.edges.unlink(child);
+        } else if value.length() >= LARGE_BYTES {
+            self.table.records.guard().flush();
+        }
+    }
+}
+
+/// What an entry takes of the budget.
+pub(super) fn cost(key: &[u8], value: &Value) -> Amount {
+    let bytes = key.len() + value.length() + limits::ENTRY_BYTES;
+    Amount {
+        entries: 1,
+        bytes: bytes as u64,
+    }
+}

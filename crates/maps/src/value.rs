@@ -1,0 +1,141 @@
+//! What an entry holds: bytes, or a reference to another map.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::MapError;
+
+/// Bytes that are kept without memory of their own: every counter, and most flags.
+const INLINE_BYTES: usize = 38;
+
+/// Names a map of this engine; no two maps ever have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MapId(pub u64);
+
+/// An entry's value. Cheap to clone.
+#[derive(Clone)]
+pub struct Value(Form);
+
+#[derive(Clone)]
+enum Form {
+    Inline(u8, [u8; INLINE_BYTES]),
+    Shared(Bytes),
+    Map(MapId),
+}
+
+impl Value {
+    /// A copy of these bytes.
+    #[must_use]
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        match u8::try_from(bytes.len()) {
+            Ok(length) if bytes.len() <= INLINE_BYTES => {
+                let mut inline = [0; INLINE_BYTES];
+                inline[..bytes.len()].copy_from_slice(bytes);
+                Self(Form::Inline(length, inline))
+            }
+            _ => Self(Form::Shared(Bytes::copy_from_slice(bytes))),
+        }
+    }
+
+    /// A counter: 8 bytes, little-endian.
+    #[must_use]
+    pub fn number(number: i64) -> Self {
+        Self::copy_of(&number.to_le_bytes())
+    }
+
+    /// A reference to a map.
+    #[must_use]
+    pub fn map(id: MapId) -> Self {
+        Self(Form::Map(id))
+    }
+
+    /// The bytes; `None`: it is a reference to a map.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Inline(length, bytes) => Some(&bytes[..usize::from(*length)]),
+            Form::Shared(bytes) => Some(bytes),
+            Form::Map(_) => None,
+        }
+    }
+
+    /// The map that it refers to, if it does.
+    #[must_use]
+    pub fn child(&self) -> Option<MapId> {
+        match self.0 {
+            Form::Map(id) => Some(id),
+            Form::Inline(..) | Form::Shared(_) => None,
+        }
+    }
+
+    /// The counter that the bytes are.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: they are not 8 bytes.
+    pub fn as_number(&self) -> Result<i64, MapError> {
+        let bytes = self.bytes().and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(i64::from_le_bytes)
+            .ok_or(MapError::Invalid("the entry is no counter of 8 bytes"))
+    }
+
+    /// Bytes that count against quotas.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.bytes().map_or(0, <[u8]>::len)
+    }
+}
+
+/// Kept as it is: it should own its memory, not be a slice of something larger.
+impl From<Bytes> for Value {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.len() <= INLINE_BYTES {
+            return Self::copy_of(&bytes);
+        }
+        Self(Form::Shared(bytes))
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes() && self.child() == other.child()
+    }
+}
+
+impl Eq for Value {}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.bytes(), self.child()) {
+            (Some(bytes), _) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            (None, child) => write!(f, "{child:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_values_are_what_they_were_made_of() {
+        for length in [0, 1, 8, INLINE_BYTES, INLINE_BYTES + 1, 1000] {
+            let bytes = vec![7_u8; length];
+            assert_eq!(Value::copy_of(&bytes).bytes(), Some(&*bytes));
+            assert_eq!(Value::from(Bytes::from(bytes)).length(), length);
+        }
+        assert_eq!(
+            size_of::<Value>(),
+            40,
+            "four words of shared bytes and a tag"
+        );
+    }
+
+    #[test]
+    fn only_eight_bytes_are_a_counter() {
+        assert_eq!(Value::number(-5).as_number(), Ok(-5));
+        assert!(Value::copy_of(b"1234567").as_number().is_err());
+        assert!(Value::map(MapId(1)).as_number().is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! The memory engine: the suite, and what is its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use weir_maps::budget::{Account, Amount};
+use weir_maps::store::Terms;
+use weir_maps::{
+    Change, Event, Eviction, ManualClock, MapError, MapOptions, MemoryStore, MemoryTable, NoEdges,
+};
+
+use crate::suite::{Backend, Plain, open};
+
+/// Maps in one table, on a clock that the test moves.
+pub(crate) struct Memory {
+    clock: ManualClock,
+    table: Arc<MemoryTable>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let clock = ManualClock::default();
+        let table = MemoryTable::new(Arc::new(clock.clone()));
+        Self { clock, table }
+    }
+}
+
+impl Backend for Memory {
+    type Store = MemoryStore;
+
+    fn open(&self, options: MapOptions) -> MemoryStore {
+        self.owned_by(options, &Arc::new(unlimited()))
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+}
+
+impl Memory {
+    pub(crate) fn owned_by(&self, options: MapOptions, owner: &Arc<Account>) -> MemoryStore {
+        MemoryStore::new(&self.table, options, Arc::clone(owner), NoEdges).unwrap()
+    }
+}
+
+pub(crate) fn unlimited() -> Account {
+    Account::new(Amount {
+        entries: u64::MAX,
+        bytes: u64::MAX,
+    })
+}
+
+mod behaviour {
+    crate::suite::all_rows!(crate::memory::Memory);
+}
+
+#[test]
+fn an_owners_maps_share_its_quota() {
+    let memory = Memory::default();
+    let owner = Arc::new(Account::new(Amount {
+        entries: 3,
+        bytes: u64::MAX,
+    }));
+    let one = memory.owned_by(MapOptions::default(), &owner);
+    let two = memory.owned_by(MapOptions::anonymous(), &owner);
+    one.set(b"a", b"x").unwrap();
+    one.set(b"b", b"x").unwrap();
+    two.set(b"a", b"x").unwrap();
+    let refused = two.set(b"b", b"x");
+    assert!(
+        matches!(refused, Err(MapError::NoSpace { max: 3, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(two.used().0, 1, "the map's own count is taken back");
+    drop(one);
+    assert_eq!(
+        owner.used().entries,
+        1,
+        "a map that goes gives its room back"
+    );
+    two.set(b"b", b"x").unwrap();
+    drop(two);
+    assert_eq!(owner.used(), Amount::default());
+}
+
+#[test]
+fn a_full_map_keeps_what_is_used() {
+    let memory = Memory::default();
+    let map = memory.open(MapOptions {
+        entries_max: 1000,
+        eviction: Eviction::Lru,
+        shards: 4,
+        ..MapOptions::default()
+    });
+    let key = |number: u32| number.to_be_bytes();
+    for number in 0..1000 {
+        map.set(&key(number), b"x").unwrap();
+    }
+    for number in 1000..20_000 {
+        for hot in 0..10 {
+            assert!(
+                map.entry(&key(hot)).is_some(),
+                "{hot} is read all the time ({number})"
+            );
+        }
+        map.set(&key(number), b"x").unwrap();
+    }
+    let stat = weir_maps::Store::stat(&map).now().unwrap();
+    assert_eq!((stat.entries, stat.evicted), (1000, 19_000));
+    assert!(map.entry(&key(19_999)).is_some(), "the newest is there");
+}
+
+#[test]
+fn an_eviction_is_told_and_makes_room_for_large_values() {
+    let memory = Memory::default();
+    let map = memory.open(MapOptions {
+        bytes_max: 10_000,
+        eviction: Eviction::Lru,
+        shards: 2,
+        ..MapOptions::default()
+    });
+    for number in 0..20_u8 {
+        map.set(&[number], &[0; 300]).unwrap();
+    }
+    let watch = map.follow(b"");
+    map.set(b"large", &[0; 3000]).unwrap();
+    let mut evicted = 0;
+    while let Some(Change::Entry { event, .. }) = watch.try_next() {
+        evicted += u32::from(event == Event::Evicted);
+    }
+    assert!(evicted >= 4, "{evicted}");
+    assert!(map.used().1 <= 10_000);
+    assert!(map.set(b"too large", &vec![0; 20_000]).is_err());
+}
+
+#[test]
+fn sweeping_removes_what_ended_and_tells_it() {
+    let memory = Memory::default();
+    let map = open(&memory);
+    for number in 0..100_u8 {
+        let ttl = Duration::from_millis(u64::from(number) + 1);
+        map.set_on(&[number], b"x", Terms::lasting(ttl)).unwrap();
+    }
+    let watch = map.follow(b"");
+    assert_eq!(map.next_end_ms(), Some(1));
+    memory.pass(Duration::from_millis(60));
+    assert_eq!(map.used().0, 100, "nothing was swept yet");
+    assert_eq!((map.tend(50), map.tend(50), map.tend(50)), (50, 10, 0));
+    assert_eq!(map.used().0, 40);
+    assert_eq!(map.next_end_ms(), Some(61));
+    let told = std::iter::from_fn(|| watch.try_next());
+    let ended = told.filter(|change| {
+        matches!(
+            change,
+            Change::Entry {
+                event: Event::Expired,
+                ..
+            }
+        )
+    });
+    assert_eq!(ended.count(), 60);
+}
+
+#[test]
+fn a_waiting_watcher_is_woken_with_no_lock_held() {
+    struct Reads(MemoryStore, AtomicBool);
+    impl Wake for Reads {
+        fn wake(self: Arc<Self>) {
+            // Would wait forever if the shard were still locked.
+            self.0.set(b"k", b"from the waker").unwrap();
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+    let map = Memory::default().open(MapOptions::anonymous());
+    let watch = map.follow(b"");
+    let reads = Arc::new(Reads(map, AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&reads));
+    assert!(
+        watch
+            .poll_next(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    reads.0.set(b"k", b"x").unwrap();
+    assert!(reads.1.load(Ordering::SeqCst));
+    let ready = watch.poll_next(&mut Context::from_waker(&waker));
+    assert!(matches!(ready, Poll::Ready(Change::Entry { .. })));
+    assert_eq!(reads.0.text(b"k").as_deref(), Some("from the waker"));
+}
