@@ -21,17 +21,28 @@ pub mod gate;
 pub mod memory;
 pub mod watch;
 
+pub mod engine;
+pub mod graph;
+pub mod handles;
+pub mod map;
+pub mod scan;
+pub mod tickets;
+
 pub mod queue;
 pub mod space;
 mod sync;
 pub mod table;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use engine::{Engine, Grants};
 pub use error::{Errno, MapError};
+pub use handles::{Ends, Handles, Identity};
+pub use map::Map;
 pub use memory::{MemoryStore, MemoryTable, NoEdges};
 pub use options::{Eviction, MapOptions};
 pub use queue::{DequeueError, EnqueueError, QueueListener, RegisterError};
 pub use rights::Rights;
+pub use scan::Cursor;
 pub use space::{Quota, Space, Spaces};
 pub use store::{Answer, Store};
 pub use table::{SetError, Table, Versions};

@@ -55,7 +55,8 @@ struct Record {
     used: AtomicBool,
 }
 
-/// Learns of references that entries hold to other maps. Called under a shard's lock.
+/// Learns what a map's entries mean for others: references to other maps, and when the first of
+/// them ends. Called under a shard's lock.
 pub trait Edges: Send + Sync {
     /// An entry refers to `child` now.
     ///
@@ -65,6 +66,9 @@ pub trait Edges: Send + Sync {
 
     /// It does so no more.
     fn unlink(&self, child: MapId);
+
+    /// An entry ends then, before all others of its shard.
+    fn ends(&self, at_ms: u64);
 }
 
 /// Keeps no references: storing one is refused.
@@ -77,6 +81,8 @@ impl Edges for NoEdges {
     }
 
     fn unlink(&self, _child: MapId) {}
+
+    fn ends(&self, _at_ms: u64) {}
 }
 
 /// The entries of one map.
@@ -245,7 +251,7 @@ impl Store for MemoryStore {
 
 impl Drop for MemoryStore {
     fn drop(&mut self) {
-        while self.shrink(usize::MAX) {}
+        self.shrink(usize::MAX);
     }
 }
 

@@ -56,6 +56,12 @@ impl Rights {
         Self(self.0 | other.0)
     }
 
+    /// What both have.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether these hold all of `other`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

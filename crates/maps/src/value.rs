@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::MapError;
+use crate::rights::Rights;
 
 /// Bytes that are kept without memory of their own: every counter, and most flags.
 const INLINE_BYTES: usize = 38;
@@ -21,7 +22,7 @@ pub struct Value(Form);
 enum Form {
     Inline(u8, [u8; INLINE_BYTES]),
     Shared(Bytes),
-    Map(MapId),
+    Map(MapId, Rights),
 }
 
 impl Value {
@@ -44,10 +45,10 @@ impl Value {
         Self::copy_of(&number.to_le_bytes())
     }
 
-    /// A reference to a map.
+    /// A reference to a map, and what may be done with it by whoever follows it.
     #[must_use]
-    pub fn map(id: MapId) -> Self {
-        Self(Form::Map(id))
+    pub fn map(id: MapId, rights: Rights) -> Self {
+        Self(Form::Map(id, rights))
     }
 
     /// The bytes; `None`: it is a reference to a map.
@@ -56,15 +57,21 @@ impl Value {
         match &self.0 {
             Form::Inline(length, bytes) => Some(&bytes[..usize::from(*length)]),
             Form::Shared(bytes) => Some(bytes),
-            Form::Map(_) => None,
+            Form::Map(..) => None,
         }
     }
 
     /// The map that it refers to, if it does.
     #[must_use]
     pub fn child(&self) -> Option<MapId> {
+        self.reference().map(|(id, _)| id)
+    }
+
+    /// The same, and what may be done with it.
+    #[must_use]
+    pub fn reference(&self) -> Option<(MapId, Rights)> {
         match self.0 {
-            Form::Map(id) => Some(id),
+            Form::Map(id, rights) => Some((id, rights)),
             Form::Inline(..) | Form::Shared(_) => None,
         }
     }
@@ -99,7 +106,7 @@ impl From<Bytes> for Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes() && self.child() == other.child()
+        self.bytes() == other.bytes() && self.reference() == other.reference()
     }
 }
 
@@ -136,6 +143,6 @@ mod tests {
     fn only_eight_bytes_are_a_counter() {
         assert_eq!(Value::number(-5).as_number(), Ok(-5));
         assert!(Value::copy_of(b"1234567").as_number().is_err());
-        assert!(Value::map(MapId(1)).as_number().is_err());
+        assert!(Value::map(MapId(1), Rights::ALL).as_number().is_err());
     }
 }

@@ -122,27 +122,22 @@ impl MemoryStore {
     }
 
     /// Removes up to `most` entries of a map that nobody can reach any more, without telling
-    /// anybody. `true`: there are more.
-    pub(crate) fn shrink(&self, most: usize) -> bool {
+    /// anybody. Answers how many; fewer than `most` mean that there are no more.
+    pub(crate) fn shrink(&self, most: usize) -> usize {
         let records = self.table.records.pin();
-        let mut left = most;
+        let mut removed = 0;
         for shard in &self.shards {
             let mut index = shard.lock();
-            while left > 0 {
-                let Some(key) = index.keys.first().cloned() else {
+            while removed < most {
+                let Some(key) = index.keys.pop_first() else {
                     break;
                 };
+                removed += 1;
                 if let Some(record) = records.remove(&key.probe()) {
                     self.unindex(&mut index, &key, record);
-                } else {
-                    index.keys.remove(&key);
                 }
-                left -= 1;
-            }
-            if !index.keys.is_empty() {
-                return true;
             }
         }
-        false
+        removed
     }
 }

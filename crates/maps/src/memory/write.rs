@@ -226,7 +226,14 @@ impl MemoryStore {
             index.keys.insert(key.clone());
         }
         if next.expires_ms != NEVER {
+            let first = index
+                .ends
+                .first()
+                .is_none_or(|(end, _)| next.expires_ms < *end);
             index.ends.insert((next.expires_ms, key.clone()));
+            if first {
+                self.edges.ends(next.expires_ms);
+            }
         }
         if !self.watchers.is_empty() {
             self.watchers.tell(&key, (Event::Set, next.version), wakes);

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batches;
+mod handles;
 mod memory;
 mod random;
+mod references;
 mod suite;

@@ -1,0 +1,214 @@
+//! An engine: all maps of a gateway, by name, by handle, and on their way between instances.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use weir_model::limits::maps as limits;
+
+use crate::MapError;
+use crate::budget::Account;
+use crate::clock::Clock;
+use crate::graph::{Graph, GraphStat, Kind, Root};
+use crate::map::Map;
+use crate::memory::{MemoryStore, MemoryTable};
+use crate::options::MapOptions;
+use crate::rights::Rights;
+use crate::tickets::Tickets;
+
+/// All maps. Cheap to clone; clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+/// By scope, then by name.
+type Names = HashMap<Arc<str>, HashMap<Arc<str>, Root>>;
+
+struct Shared {
+    table: Arc<MemoryTable>,
+    graph: Arc<Graph>,
+    clock: Arc<dyn Clock>,
+    named: Mutex<Names>,
+    tickets: Tickets,
+}
+
+/// What one use of a module may reach: named maps, with rights. What is not here does not exist for
+/// it.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    scope: Arc<str>,
+    maps: HashMap<Box<str>, Rights>,
+}
+
+impl Grants {
+    /// No maps, of this scope (a tenant's names).
+    #[must_use]
+    pub fn of(scope: &str) -> Self {
+        Self {
+            scope: scope.into(),
+            maps: HashMap::new(),
+        }
+    }
+
+    /// And this map, with these rights.
+    #[must_use]
+    pub fn with(mut self, name: &str, rights: Rights) -> Self {
+        self.maps.insert(name.into(), rights);
+        self
+    }
+}
+
+impl Engine {
+    /// Without maps.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Shared {
+            table: MemoryTable::new(Arc::clone(&clock)),
+            graph: Arc::default(),
+            tickets: Tickets::new(Arc::clone(&clock)),
+            clock,
+            named: Mutex::default(),
+        }))
+    }
+
+    /// Makes a named map, which lives until [`undefine`](Self::undefine).
+    ///
+    /// # Errors
+    /// [`MapError::Exists`]; [`MapError::Invalid`] or [`MapError::NameTooLong`] for a bad name or
+    /// options; [`MapError::NoMemory`].
+    pub fn define(
+        &self,
+        scope: &str,
+        name: &str,
+        (options, owner): (MapOptions, &Arc<Account>),
+    ) -> Result<(), MapError> {
+        check_name(name.as_bytes())?;
+        let mut named = self.named();
+        if named.values().map(HashMap::len).sum::<usize>() >= limits::NAMED_MAPS_MAX {
+            let max = limits::NAMED_MAPS_MAX;
+            return Err(MapError::NoMemory {
+                what: "named maps",
+                max,
+            });
+        }
+        let names = named.entry(scope.into()).or_default();
+        if names.contains_key(name) {
+            return Err(MapError::Exists);
+        }
+        let root = self.make(Kind::Named, Some(name.into()), (options, owner))?;
+        names.insert(name.into(), root);
+        Ok(())
+    }
+
+    /// The configuration names a map no more: it goes with its last handle.
+    pub fn undefine(&self, scope: &str, name: &str) {
+        let root = self
+            .named()
+            .get_mut(scope)
+            .and_then(|names| names.remove(name));
+        // Freed with the lock on names open again.
+        drop(root);
+    }
+
+    /// A named map, for the operator: whoever calls this has checked that it may.
+    #[must_use]
+    pub fn find(&self, scope: &str, name: &str) -> Option<Root> {
+        self.named().get(scope)?.get(name).cloned()
+    }
+
+    /// A named map as a use may open it.
+    pub(crate) fn open(
+        &self,
+        grants: &Grants,
+        name: &[u8],
+        rights: Rights,
+    ) -> Result<Root, MapError> {
+        check_name(name)?;
+        let name = std::str::from_utf8(name);
+        let name = name.map_err(|_| MapError::Invalid("a name is UTF-8"))?;
+        let granted = grants.maps.get(name).ok_or(MapError::NoEntry)?;
+        let root = self.find(&grants.scope, name).ok_or(MapError::NoEntry)?;
+        rights.within(*granted).map(|_| root)
+    }
+
+    /// A map without a name.
+    pub(crate) fn create(
+        &self,
+        options: MapOptions,
+        owner: &Arc<Account>,
+    ) -> Result<Root, MapError> {
+        self.make(Kind::Anonymous, None, (options, owner))
+    }
+
+    /// Housekeeping, to be called every few milliseconds by one thread, in as many steps as it has
+    /// time for: void tickets, entries that have ended, maps that nobody can reach. `false`: there is
+    /// nothing left to do now.
+    #[must_use]
+    pub fn tend(&self, steps: usize) -> bool {
+        self.0.tickets.sweep();
+        let entries_left = self.0.graph.sweep(self.0.clock.now_ms(), steps);
+        self.0.graph.tend(steps) || entries_left
+    }
+
+    /// Numbers of maps without names.
+    #[must_use]
+    pub fn stat(&self) -> GraphStat {
+        self.0.graph.stat()
+    }
+
+    /// Tickets that nobody has accepted yet.
+    #[must_use]
+    pub fn tickets_open(&self) -> usize {
+        self.0.tickets.open()
+    }
+
+    /// The references between maps.
+    #[must_use]
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.0.graph
+    }
+
+    /// Where its time comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.0.tickets
+    }
+
+    fn make(
+        &self,
+        kind: Kind,
+        name: Option<Arc<str>>,
+        (options, owner): (MapOptions, &Arc<Account>),
+    ) -> Result<Root, MapError> {
+        let table = &self.0.table;
+        self.0.graph.insert(kind, |id, edges| {
+            let store = MemoryStore::new(table, options, Arc::clone(owner), edges)?;
+            Ok(Map::new(id, name, options, store))
+        })
+    }
+
+    fn named(&self) -> MutexGuard<'_, Names> {
+        self.0.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names are checked before anything else is looked at.
+fn check_name(name: &[u8]) -> Result<(), MapError> {
+    let (bytes, max) = (name.len(), limits::NAME_BYTES_MAX);
+    if bytes > max {
+        return Err(MapError::NameTooLong { bytes, max });
+    }
+    if name.is_empty() || std::str::from_utf8(name).is_err() {
+        return Err(MapError::Invalid("a name is UTF-8 and not empty"));
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Engine").field(&self.stat()).finish()
+    }
+}

@@ -1,0 +1,481 @@
+//! Handles: rights, limits, lending and moving, as the specification's tables say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weir_maps::budget::{Account, Amount};
+use weir_maps::handles::Ends;
+use weir_maps::scan::START;
+use weir_maps::{Engine, Grants, Handles, Identity, ManualClock, MapError, MapOptions, Rights};
+use weir_model::limits::maps as limits;
+
+use crate::memory::unlimited;
+use crate::suite::Plain;
+
+/// An engine with one named map, `cache`.
+pub(crate) struct House {
+    pub(crate) clock: ManualClock,
+    pub(crate) engine: Engine,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let clock = ManualClock::default();
+        let engine = Engine::new(Arc::new(clock.clone()));
+        let owner = Arc::new(unlimited());
+        engine
+            .define("tenant", "cache", (MapOptions::default(), &owner))
+            .unwrap();
+        Self { clock, engine }
+    }
+
+    pub(crate) fn instance(&self, in_use: &str, rights: Rights) -> Handles {
+        self.paid_by(in_use, rights, unlimited())
+    }
+
+    fn paid_by(&self, in_use: &str, rights: Rights, owner: Account) -> Handles {
+        let identity = Identity {
+            in_use: in_use.into(),
+            grants: Arc::new(Grants::of("tenant").with("cache", rights)),
+            owner: Arc::new(owner),
+        };
+        Handles::new(&self.engine, identity)
+    }
+
+    /// Lets the housekeeping do everything that is to do.
+    pub(crate) fn rest(&self) {
+        for _ in 0..1_000_000 {
+            if !self.engine.tend(1000) {
+                return;
+            }
+        }
+        panic!("housekeeping has no end");
+    }
+}
+
+fn anonymous(house: &House) -> usize {
+    house.engine.stat().anonymous
+}
+
+#[test]
+fn a_map_is_opened_as_far_as_it_is_granted() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::READ.and(Rights::LIST));
+    let handle = one.open(b"cache", Rights::READ).unwrap();
+    assert_eq!((handle, one.rights(handle)), (1, Ok(Rights::READ)));
+    assert_eq!(one.open(b"cache", Rights::ALL), Err(MapError::NotCapable));
+    assert_eq!(one.open(b"other", Rights::READ), Err(MapError::NoEntry));
+    let stranger = Identity {
+        in_use: "filter".into(),
+        grants: Arc::new(Grants::of("another tenant").with("cache", Rights::ALL)),
+        owner: Arc::new(unlimited()),
+    };
+    let mut stranger = Handles::new(&house.engine, stranger);
+    assert_eq!(
+        stranger.open(b"cache", Rights::READ),
+        Err(MapError::NoEntry)
+    );
+}
+
+#[test]
+fn names_are_checked_first() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    assert!(matches!(
+        one.open(b"", Rights::READ),
+        Err(MapError::Invalid(_))
+    ));
+    assert!(matches!(
+        one.open(b"\xff", Rights::READ),
+        Err(MapError::Invalid(_))
+    ));
+    let long = [b'x'; limits::NAME_BYTES_MAX + 1];
+    assert_eq!(
+        one.open(&long, Rights::READ),
+        Err(MapError::NameTooLong {
+            bytes: 257,
+            max: 256
+        })
+    );
+    assert_eq!(one.open(&long[..256], Rights::READ), Err(MapError::NoEntry));
+    let owner = Arc::new(unlimited());
+    let again = house
+        .engine
+        .define("tenant", "cache", (MapOptions::default(), &owner));
+    assert_eq!(again, Err(MapError::Exists));
+}
+
+#[test]
+fn every_operation_needs_its_right() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let all = [
+        Rights::READ,
+        Rights::WRITE,
+        Rights::DELETE,
+        Rights::LIST,
+        Rights::WATCH,
+        Rights::CREATE,
+        Rights::SHARE,
+        Rights::MAP_READ,
+        Rights::MAP_WRITE,
+        Rights::CLEAR,
+    ];
+    let child = one.create(MapOptions::anonymous()).unwrap();
+    for held in all {
+        let handle = one.open(b"cache", held).unwrap();
+        for needed in all {
+            assert_eq!(
+                one.map(handle, needed).is_ok(),
+                held == needed,
+                "{held:?} {needed:?}"
+            );
+        }
+        let not = |needed| held != needed;
+        assert_eq!(
+            one.put_map(handle, b"k", child).is_err(),
+            not(Rights::CREATE)
+        );
+        assert_eq!(
+            one.get_map(handle, b"k") == Err(MapError::NotCapable),
+            not(Rights::READ)
+        );
+        assert_eq!(
+            one.scan(handle, &START, (b"", 1000)).is_err(),
+            not(Rights::LIST)
+        );
+        assert_eq!(one.stat(handle).is_err(), not(Rights::READ));
+        let lent = one.lend(handle, Rights::NONE, ("other", Ends::WithInstance));
+        assert_eq!(lent.is_err(), not(Rights::SHARE));
+        assert_eq!(one.transfer(handle, "other").is_err(), not(Rights::SHARE));
+    }
+}
+
+#[test]
+fn rights_never_grow() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let some = Rights::READ.and(Rights::SHARE);
+    let handle = one.open(b"cache", some).unwrap();
+    assert_eq!(
+        one.dup(handle, Rights::READ.and(Rights::WRITE)),
+        Err(MapError::NotCapable)
+    );
+    let read = one.dup(handle, Rights::READ).unwrap();
+    assert_eq!(one.dup(read, some), Err(MapError::NotCapable));
+    let to = ("filter", Ends::WithInstance);
+    assert_eq!(
+        one.lend(handle, Rights::WRITE, to),
+        Err(MapError::NotCapable)
+    );
+    assert_eq!(
+        one.lend(read, Rights::READ, to),
+        Err(MapError::NotCapable),
+        "no SHARE"
+    );
+    let ticket = one.lend(handle, Rights::READ, to).unwrap();
+    let borrowed = one.accept(&ticket).unwrap();
+    assert_eq!(one.rights(borrowed), Ok(Rights::READ));
+}
+
+#[test]
+fn a_reference_gives_no_more_than_was_put_and_than_it_was_found_with() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let parent = one.create(MapOptions::anonymous()).unwrap();
+    let child = one.create(MapOptions::anonymous()).unwrap();
+    let few = one
+        .dup(child, Rights::READ.and(Rights::WRITE).and(Rights::SHARE))
+        .unwrap();
+    one.put_map(parent, b"child", few).unwrap();
+    let found = one.get_map(parent, b"child").unwrap();
+    assert_eq!(one.rights(found), one.rights(few));
+    let reader = one.dup(parent, Rights::READ).unwrap();
+    let found = one.get_map(reader, b"child").unwrap();
+    assert_eq!(one.rights(found), Ok(Rights::READ));
+    let mute = one.dup(child, Rights::READ).unwrap();
+    assert_eq!(
+        one.put_map(parent, b"x", mute),
+        Err(MapError::NotCapable),
+        "no SHARE"
+    );
+}
+
+#[test]
+fn closed_and_foreign_handles_are_bad() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    for handle in [0, 1, 2, u32::MAX] {
+        assert_eq!(one.close(handle), Err(MapError::BadHandle(handle)));
+        assert_eq!(one.rights(handle), Err(MapError::BadHandle(handle)));
+        assert_eq!(
+            one.dup(handle, Rights::NONE),
+            Err(MapError::BadHandle(handle))
+        );
+        assert_eq!(one.transfer(handle, "x"), Err(MapError::BadHandle(handle)));
+    }
+    let handle = one.create(MapOptions::anonymous()).unwrap();
+    one.close(handle).unwrap();
+    assert_eq!(one.close(handle), Err(MapError::BadHandle(handle)));
+}
+
+#[test]
+fn handles_are_bounded_and_reused() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    for expected in 1..=limits::HANDLES_MAX {
+        assert_eq!(one.open(b"cache", Rights::ALL).unwrap() as usize, expected);
+    }
+    let full = |refused: Result<u32, MapError>| matches!(refused, Err(MapError::NoMemory { .. }));
+    assert!(full(one.open(b"cache", Rights::READ)));
+    assert!(full(one.dup(1, Rights::READ)));
+    assert!(full(one.create(MapOptions::anonymous())));
+    assert_eq!(anonymous(&house), 0, "nothing was made");
+    let ticket = one
+        .lend(2, Rights::READ, ("filter", Ends::WithInstance))
+        .unwrap();
+    assert!(full(one.accept(&ticket)));
+    one.close(7).unwrap();
+    assert_eq!(one.accept(&ticket), Ok(7), "the ticket was still good");
+    assert_eq!(one.len(), limits::HANDLES_MAX);
+}
+
+#[test]
+fn a_ticket_is_accepted_once_and_by_its_use() {
+    let house = House::new();
+    let [mut giver, mut taker, mut thief] =
+        ["giver", "taker", "thief"].map(|name| house.instance(name, Rights::ALL));
+    let handle = giver.create(MapOptions::anonymous()).unwrap();
+    giver
+        .map(handle, Rights::WRITE)
+        .unwrap()
+        .store()
+        .set(b"k", b"gift")
+        .unwrap();
+    let ticket = giver.transfer(handle, "taker").unwrap();
+    assert_eq!(
+        giver.rights(handle),
+        Err(MapError::BadHandle(handle)),
+        "gone at once"
+    );
+    assert_eq!(thief.accept(&ticket), Err(MapError::NoEntry));
+    assert_eq!(taker.accept(&[0; 16]), Err(MapError::NoEntry));
+    drop(giver);
+    house.rest();
+    let got = taker.accept(&ticket).unwrap();
+    assert_eq!(taker.accept(&ticket), Err(MapError::NoEntry), "once");
+    let text = taker.map(got, Rights::ALL).unwrap().store().text(b"k");
+    assert_eq!(text.as_deref(), Some("gift"));
+    drop(taker);
+    assert_eq!(anonymous(&house), 0);
+}
+
+#[test]
+fn a_ticket_that_nobody_accepts_is_void() {
+    let house = House::new();
+    let mut giver = house.instance("giver", Rights::ALL);
+    let handle = giver.create(MapOptions::anonymous()).unwrap();
+    let ticket = giver.transfer(handle, "giver").unwrap();
+    let nearly = limits::TICKET_TIME
+        .checked_sub(Duration::from_millis(1))
+        .unwrap();
+    house.clock.advance(nearly);
+    house.rest();
+    assert_eq!((anonymous(&house), house.engine.tickets_open()), (1, 1));
+    house.clock.advance(Duration::from_millis(1));
+    assert_eq!(giver.accept(&ticket), Err(MapError::NoEntry));
+    house.rest();
+    assert_eq!((anonymous(&house), house.engine.tickets_open()), (0, 0));
+}
+
+/// What ends a loan: closing the handle, its request, the instance, however it ends.
+#[test]
+fn a_loan_ends_with_its_lender() {
+    let ends: [fn(&mut Option<Handles>, u32); 4] = [
+        |lender, handle| lender.as_mut().unwrap().close(handle).unwrap(),
+        |lender, _| lender.as_mut().unwrap().end_request(7),
+        |lender, _| *lender = None,
+        |lender, handle| assert!(lender.as_mut().unwrap().transfer(handle, "x").is_ok()),
+    ];
+    for (case, end) in ends.into_iter().enumerate() {
+        let house = House::new();
+        let mut lender = Some(house.instance("lender", Rights::ALL));
+        let mut borrower = house.instance("borrower", Rights::ALL);
+        let mut third = house.instance("third", Rights::ALL);
+        let first = lender.as_mut().unwrap();
+        let handle = first.create(MapOptions::anonymous()).unwrap();
+        let lend = |to| (to, Ends::WithRequest(7));
+        let ticket = first.lend(handle, Rights::ALL, lend("borrower")).unwrap();
+        let unused = first.lend(handle, Rights::ALL, lend("borrower")).unwrap();
+        let borrowed = borrower.accept(&ticket).unwrap();
+        let to = ("third", Ends::WithInstance);
+        let on = borrower.lend(borrowed, Rights::READ, to).unwrap();
+        let lent_on = third.accept(&on).unwrap();
+        assert!(third.map(lent_on, Rights::READ).is_ok());
+        first.end_request(8);
+        assert!(
+            borrower.map(borrowed, Rights::READ).is_ok(),
+            "another request"
+        );
+        end(&mut lender, handle);
+        for stale in [
+            borrower.map(borrowed, Rights::READ).err(),
+            third.map(lent_on, Rights::READ).err(),
+        ] {
+            assert_eq!(stale, Some(MapError::Stale), "case {case}");
+        }
+        assert_eq!(borrower.rights(borrowed), Err(MapError::Stale));
+        assert_eq!(borrower.dup(borrowed, Rights::READ), Err(MapError::Stale));
+        assert_eq!(borrower.accept(&unused), Err(MapError::NoEntry));
+        assert_eq!(borrower.close(borrowed), Ok(()));
+    }
+}
+
+#[test]
+fn what_is_borrowed_is_not_kept() {
+    let house = House::new();
+    let mut lender = house.instance("lender", Rights::ALL);
+    let mut borrower = house.instance("borrower", Rights::ALL);
+    let handle = lender.create(MapOptions::anonymous()).unwrap();
+    let to = ("borrower", Ends::WithInstance);
+    let ticket = lender.lend(handle, Rights::ALL, to).unwrap();
+    let borrowed = borrower.accept(&ticket).unwrap();
+    let own = borrower.create(MapOptions::anonymous()).unwrap();
+    assert_eq!(
+        borrower.put_map(own, b"k", borrowed),
+        Err(MapError::NotCapable)
+    );
+    lender.close(handle).unwrap();
+    assert_eq!(anonymous(&house), 1);
+}
+
+#[test]
+fn loans_are_bounded_and_forgotten() {
+    let house = House::new();
+    let mut lender = house.instance("lender", Rights::ALL);
+    let handle = lender.create(MapOptions::anonymous()).unwrap();
+    let to = ("lender", Ends::WithInstance);
+    for _ in 0..limits::LOANS_MAX {
+        lender.lend(handle, Rights::READ, to).unwrap();
+    }
+    assert!(matches!(
+        lender.lend(handle, Rights::READ, to),
+        Err(MapError::NoMemory { .. })
+    ));
+    house.clock.advance(limits::TICKET_TIME);
+    house.rest();
+    lender.lend(handle, Rights::READ, to).unwrap();
+    let mut ticket = lender.lend(handle, Rights::ALL, to).unwrap();
+    let depth = std::iter::repeat_with(|| {
+        let borrowed = lender.accept(&ticket)?;
+        ticket = lender.lend(borrowed, Rights::ALL, to)?;
+        Ok::<_, MapError>(())
+    });
+    let refused = depth.take(100).find_map(Result::err);
+    assert!(
+        matches!(refused, Some(MapError::NoMemory { max: 16, .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_cursor_is_good_for_one_page_of_its_handle() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let handle = one.open(b"cache", Rights::ALL).unwrap();
+    let other = one.dup(handle, Rights::ALL).unwrap();
+    for number in 0..10_u8 {
+        one.map(handle, Rights::WRITE)
+            .unwrap()
+            .store()
+            .set(&[number], b"x")
+            .unwrap();
+    }
+    let range = (&b""[..], 3 * 24);
+    let (page, second) = one.scan(handle, &START, range).unwrap();
+    assert_eq!(page.items.len(), 3);
+    assert_eq!(one.scan(other, &second, range), Err(MapError::Stale));
+    let (_, third) = one.scan(handle, &second, range).unwrap();
+    assert_eq!(
+        one.scan(handle, &second, range),
+        Err(MapError::Stale),
+        "used up"
+    );
+    let (page, fourth) = one.scan(handle, &third, range).unwrap();
+    assert_eq!(page.items[2].key, &[8][..]);
+    assert_eq!(
+        one.scan(handle, &fourth, range).unwrap().1,
+        START,
+        "the end"
+    );
+    let refused = one.scan(handle, &third, range);
+    assert_eq!(refused, Err(MapError::Stale), "over");
+    let (_, old) = one.scan(handle, &START, range).unwrap();
+    for _ in 0..limits::SCANS_MAX {
+        one.scan(handle, &START, range).unwrap();
+    }
+    assert_eq!(
+        one.scan(handle, &old, range),
+        Err(MapError::Stale),
+        "forgotten"
+    );
+    assert_eq!(
+        one.scan(handle, &[9; 16], range),
+        Err(MapError::Stale),
+        "made up"
+    );
+}
+
+#[test]
+fn an_undefined_map_lives_as_long_as_its_handles() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let handle = one.open(b"cache", Rights::ALL).unwrap();
+    house.engine.undefine("tenant", "cache");
+    assert_eq!(one.open(b"cache", Rights::READ), Err(MapError::NoEntry));
+    one.map(handle, Rights::WRITE)
+        .unwrap()
+        .store()
+        .set(b"k", b"v")
+        .unwrap();
+    let owner = Arc::new(unlimited());
+    house
+        .engine
+        .define("tenant", "cache", (MapOptions::default(), &owner))
+        .unwrap();
+    let new = one.open(b"cache", Rights::ALL).unwrap();
+    assert_eq!(one.map(new, Rights::READ).unwrap().store().text(b"k"), None);
+    assert_ne!(one.id(new), one.id(handle));
+}
+
+#[test]
+fn anonymous_maps_are_paid_by_their_makers() {
+    let house = House::new();
+    let owner = Account::new(Amount {
+        entries: 2,
+        bytes: 10_000,
+    });
+    let mut one = house.paid_by("filter", Rights::ALL, owner);
+    let maps = [0, 1, 2].map(|_| one.create(MapOptions::anonymous()).unwrap());
+    let set =
+        |one: &Handles, map: u32| one.map(map, Rights::WRITE).unwrap().store().set(b"k", b"v");
+    set(&one, maps[0]).unwrap();
+    set(&one, maps[1]).unwrap();
+    assert!(matches!(
+        set(&one, maps[2]),
+        Err(MapError::NoSpace { max: 2, .. })
+    ));
+    one.close(maps[0]).unwrap();
+    set(&one, maps[2]).unwrap();
+}
+
+#[test]
+fn stat_counts_entries_and_references() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let map = one.create(MapOptions::anonymous()).unwrap();
+    let second = one.dup(map, Rights::ALL).unwrap();
+    one.put_map(map, b"itself", second).unwrap();
+    let stat = one.stat(map).unwrap();
+    assert_eq!((stat.entries.entries, stat.references), (1, 3));
+}
