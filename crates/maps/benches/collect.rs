@@ -2,8 +2,9 @@
 //! `cargo bench -p weir-maps --bench collect [-- MAPS]`.
 //!
 //! While one thread does the housekeeping, another one makes, links and closes maps, and measures
-//! how long the worst of these operations took. What counts is the pause that an operation sees, so
-//! the same is measured without housekeeping, too: a busy machine has pauses of its own.
+//! how long these operations took. The same is measured without housekeeping, because a busy machine
+//! has pauses of its own. A slice of housekeeping holds the lock once or twice: what it takes is what
+//! it may cost somebody else.
 
 #![expect(clippy::print_stdout, reason = "its output")]
 
@@ -13,11 +14,10 @@ use std::time::{Duration, Instant};
 
 use weir_maps::budget::{Account, Amount};
 use weir_maps::{Engine, Grants, Handles, Identity, MapOptions, SystemClock};
+use weir_model::limits::maps as limits;
 
 /// Maps of one ring.
 const RING: usize = 10;
-/// Steps between two looks at the clock by whoever calls the housekeeping.
-const STEPS: usize = 4096;
 
 fn main() {
     let maps = std::env::args().find_map(|argument| argument.parse().ok());
@@ -46,18 +46,22 @@ fn main() {
     println!("without housekeeping: {alone}");
 
     let running = AtomicBool::new(true);
-    let (pauses, took) = std::thread::scope(|scope| {
+    let (pauses, slices, took) = std::thread::scope(|scope| {
         let other = scope.spawn(|| work(&engine, &running));
         let begin = Instant::now();
+        let mut slices = Vec::new();
         // The other thread makes garbage too, so this never comes to rest by itself.
         while engine.stat().cycles < 2 || engine.stat().freeing > 1000 {
-            let _ = engine.tend(STEPS);
+            let begin = Instant::now();
+            let _ = engine.tend(limits::COLLECT_STEPS);
+            slices.push(begin.elapsed());
         }
         let took = begin.elapsed();
         running.store(false, Ordering::Relaxed);
-        (other.join().expect("no panic"), took)
+        (other.join().expect("no panic"), Pauses::of(slices), took)
     });
     println!("with housekeeping:    {pauses}");
+    println!("slices of it:         {slices}");
     let stat = engine.stat();
     println!(
         "{} cycles in {took:?}: {} maps collected, {} left",
@@ -103,7 +107,7 @@ fn ring(handles: &mut Handles, kept_by: Option<(u32, usize)>) {
     }
 }
 
-/// The longest operations of a thread that changes references.
+/// How long some operations took.
 struct Pauses {
     count: usize,
     sorted: Vec<Duration>,
@@ -124,10 +128,16 @@ fn work(engine: &Engine, running: &AtomicBool) -> Pauses {
         timed(&mut || drop(handles.put_map(root, b"child", map)));
         timed(&mut || handles.close(map).expect("a handle"));
     }
-    all.sort_unstable();
-    Pauses {
-        count: all.len(),
-        sorted: all,
+    Pauses::of(all)
+}
+
+impl Pauses {
+    fn of(mut all: Vec<Duration>) -> Self {
+        all.sort_unstable();
+        Self {
+            count: all.len(),
+            sorted: all,
+        }
     }
 }
 

@@ -15,11 +15,13 @@ mod freeing;
 mod releases;
 mod slab;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use weir_model::limits::maps as limits;
 
@@ -33,10 +35,15 @@ use releases::Releases;
 use slab::Slab;
 use stack::Stack;
 
+/// How often housekeeping lets others go first: it must come to its turn some time.
+const YIELDS_MAX: usize = 1000;
+
 /// All maps of one engine.
 #[derive(Default)]
 pub struct Graph {
     state: Mutex<State>,
+    /// Threads that wait for the lock.
+    waiting: AtomicUsize,
     /// Whether something waits to be freed: asked after every write, without the lock.
     busy: AtomicBool,
 }
@@ -246,7 +253,28 @@ impl Graph {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                state
+            }
+        }
+    }
+
+    /// The lock for a slice of housekeeping, after those who wait for it: a mutex is not fair, and
+    /// whoever has just let it go would mostly get it again.
+    fn lock_last(&self) -> MutexGuard<'_, State> {
+        for _ in 0..YIELDS_MAX {
+            if self.waiting.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.lock()
     }
 }
 

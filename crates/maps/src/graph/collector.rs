@@ -59,7 +59,11 @@ impl Collector {
 
     /// Whether a node is known to be unreachable, and only waits for the sweep.
     pub(super) fn has_condemned(&self, node: &Node) -> bool {
-        matches!(self.phase, Phase::Sweep(_)) && node.marked != self.cycle
+        self.is_sweeping() && node.marked != self.cycle
+    }
+
+    pub(super) fn is_sweeping(&self) -> bool {
+        matches!(self.phase, Phase::Sweep(_))
     }
 
     /// A node got a root or an edge: it is reachable as far as this cycle is concerned.

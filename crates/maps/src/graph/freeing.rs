@@ -53,7 +53,7 @@ impl Graph {
     fn free_some(&self, steps: usize) -> Freed {
         let mut left = steps;
         while left > 0 {
-            let mut state = self.lock();
+            let mut state = self.lock_last();
             let maps = state.take_trash();
             if maps.is_empty() {
                 if state.dying.is_empty() {
@@ -85,7 +85,7 @@ impl Graph {
             let slice = left.min(limits::COLLECT_STEPS);
             left -= slice;
             let freed = self.free_some(slice);
-            let mut state = self.lock();
+            let mut state = self.lock_last();
             let at_rest = state.collect(slice);
             if !state.dying.is_empty() || !state.trash.is_empty() {
                 self.busy.store(true, Ordering::Release);
