@@ -137,6 +137,11 @@ impl Budget {
         self.owner.put_back(amount);
     }
 
+    /// Gives back to the owner what the map itself cost.
+    pub fn close(&self, own: Amount) {
+        self.owner.put_back(own);
+    }
+
     /// The map's own account.
     #[must_use]
     pub fn map(&self) -> &Account {

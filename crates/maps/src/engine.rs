@@ -136,6 +136,8 @@ impl Engine {
         options: MapOptions,
         owner: &Arc<Account>,
     ) -> Result<Root, MapError> {
+        let shards = options.shards.min(limits::ANONYMOUS_SHARDS_MAX);
+        let options = MapOptions { shards, ..options };
         self.make(Kind::Anonymous, None, (options, owner))
     }
 

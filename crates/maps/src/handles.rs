@@ -6,6 +6,7 @@
 mod loan;
 mod moving;
 mod using;
+mod watching;
 
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
@@ -21,6 +22,8 @@ use crate::options::MapOptions;
 use crate::rights::Rights;
 use crate::scan::Scans;
 use crate::value::MapId;
+
+use watching::Following;
 
 pub use loan::{Ends, Loan};
 
@@ -45,6 +48,8 @@ pub struct Handles {
     free: Vec<u32>,
     loans: usize,
     scans: Scans,
+    /// Watch 1 is the first.
+    watches: Vec<Option<Following>>,
 }
 
 #[derive(Debug)]
@@ -119,6 +124,7 @@ impl Handles {
             free: Vec::new(),
             loans: 0,
             scans: Scans::default(),
+            watches: Vec::new(),
         }
     }
 

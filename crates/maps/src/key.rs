@@ -6,12 +6,34 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
+/// Bytes that are kept in the key itself: most keys, so that comparing them needs no other memory.
+const INLINE_BYTES: usize = 22;
+
 /// A key of one map. `hash` depends on the map too, because all maps live in one table.
 #[derive(Clone)]
 pub struct Key {
     hash: u64,
     map: u64,
-    bytes: Arc<[u8]>,
+    bytes: Form,
+}
+
+#[derive(Clone)]
+enum Form {
+    Inline(u8, [u8; INLINE_BYTES]),
+    Shared(Arc<[u8]>),
+}
+
+impl Form {
+    fn of(bytes: &[u8]) -> Self {
+        match u8::try_from(bytes.len()) {
+            Ok(length) if bytes.len() <= INLINE_BYTES => {
+                let mut inline = [0; INLINE_BYTES];
+                inline[..bytes.len()].copy_from_slice(bytes);
+                Self::Inline(length, inline)
+            }
+            _ => Self::Shared(bytes.into()),
+        }
+    }
 }
 
 /// A key to look for.
@@ -26,14 +48,17 @@ impl Key {
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.bytes {
+            Form::Inline(length, bytes) => &bytes[..usize::from(*length)],
+            Form::Shared(bytes) => bytes,
+        }
     }
 
     pub(crate) fn probe(&self) -> Probe<'_> {
         Probe {
             hash: self.hash,
             map: self.map,
-            bytes: &self.bytes,
+            bytes: self.bytes(),
         }
     }
 }
@@ -54,14 +79,14 @@ impl<'a> Probe<'a> {
         Key {
             hash: self.hash,
             map: self.map,
-            bytes: self.bytes.into(),
+            bytes: Form::of(self.bytes),
         }
     }
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.map == other.map && self.bytes == other.bytes
+        self.map == other.map && self.bytes() == other.bytes()
     }
 }
 
@@ -81,14 +106,14 @@ impl Hash for Probe<'_> {
 
 impl papaya::Equivalent<Key> for Probe<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.hash == key.hash && self.map == key.map && *self.bytes == *key.bytes
+        self.hash == key.hash && self.map == key.map && self.bytes == key.bytes()
     }
 }
 
 // Ordered by bytes alone: only keys of one map are ever in one index.
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.bytes.cmp(&other.bytes)
+        self.bytes().cmp(other.bytes())
     }
 }
 
@@ -100,13 +125,13 @@ impl PartialOrd for Key {
 
 impl Borrow<[u8]> for Key {
     fn borrow(&self) -> &[u8] {
-        &self.bytes
+        self.bytes()
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.bytes.escape_ascii())
+        write!(f, "\"{}\"", self.bytes().escape_ascii())
     }
 }
 

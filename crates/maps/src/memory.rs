@@ -18,9 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use papaya::HashMap;
+use weir_model::limits::maps as limits;
 
 use crate::MapError;
-use crate::budget::{Account, Budget};
+use crate::budget::{Account, Amount, Budget};
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::key::{Key, Prehashed, Probe};
@@ -119,7 +120,8 @@ impl MemoryStore {
     /// An empty map in `table`. What it stores counts for `owner` too.
     ///
     /// # Errors
-    /// [`MapError::Invalid`]: the options make no sense.
+    /// [`MapError::Invalid`]: the options make no sense; [`MapError::NoSpace`]: the owner has no
+    /// room for a map, even an empty one.
     pub fn new(
         table: &Arc<MemoryTable>,
         options: MapOptions,
@@ -127,6 +129,7 @@ impl MemoryStore {
         edges: impl Edges + 'static,
     ) -> Result<Self, MapError> {
         options.check()?;
+        owner.change(Amount::default(), own_cost(options.shards))?;
         Ok(Self {
             table: Arc::clone(table),
             id: table.stores.fetch_add(1, Ordering::Relaxed),
@@ -252,6 +255,16 @@ impl Store for MemoryStore {
 impl Drop for MemoryStore {
     fn drop(&mut self) {
         self.shrink(usize::MAX);
+        self.budget.close(own_cost(self.shards.len()));
+    }
+}
+
+/// What a map costs its owner without any entry.
+fn own_cost(shards: usize) -> Amount {
+    let more = (shards as u64).saturating_sub(1) * limits::SHARD_BYTES;
+    Amount {
+        entries: 0,
+        bytes: limits::MAP_BYTES + more,
     }
 }
 

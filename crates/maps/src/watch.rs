@@ -41,6 +41,8 @@ pub enum Change {
     },
     /// All entries were removed at once.
     Cleared,
+    /// The map is gone. Nothing follows.
+    Gone,
     /// There was more than could wait: read the map again. What follows is later than this.
     Resync,
 }
@@ -78,6 +80,7 @@ struct Waiting {
     changes: HashMap<Key, (Event, u64), FxBuildHasher>,
     bytes: usize,
     waker: Option<Waker>,
+    gone: bool,
 }
 
 /// One watch. Ends when it is dropped.
@@ -165,6 +168,14 @@ impl Watchers {
     }
 }
 
+/// With the map.
+impl Drop for Watchers {
+    fn drop(&mut self) {
+        let mut wakes = Wakes::default();
+        self.each(|_| true, &mut wakes, |waiting| waiting.gone = true);
+    }
+}
+
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -204,7 +215,9 @@ impl Waiting {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let key = self.order.pop_front()?;
+        let Some(key) = self.order.pop_front() else {
+            return self.gone.then_some(Change::Gone);
+        };
         self.bytes = self.bytes.saturating_sub(key.bytes().len());
         let (event, version) = self.changes.remove(&key)?;
         Some(Change::Entry {

@@ -44,7 +44,10 @@ fn the_sweep_is_not_overtaken() {
 #[test]
 fn ids_are_never_given_twice() {
     let engine = Engine::new(Arc::new(ManualClock::default()));
-    let owner = Arc::new(Account::new(Amount::default()));
+    let owner = Arc::new(Account::new(Amount {
+        entries: 0,
+        bytes: 1 << 30,
+    }));
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();
     for round in 0..3000 {

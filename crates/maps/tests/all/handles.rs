@@ -6,7 +6,9 @@ use std::time::Duration;
 use weir_maps::budget::{Account, Amount};
 use weir_maps::handles::Ends;
 use weir_maps::scan::START;
-use weir_maps::{Engine, Grants, Handles, Identity, ManualClock, MapError, MapOptions, Rights};
+use weir_maps::{
+    Change, Engine, Grants, Handles, Identity, ManualClock, MapError, MapOptions, Rights,
+};
 use weir_model::limits::maps as limits;
 
 use crate::memory::unlimited;
@@ -478,4 +480,94 @@ fn stat_counts_entries_and_references() {
     one.put_map(map, b"itself", second).unwrap();
     let stat = one.stat(map).unwrap();
     assert_eq!((stat.entries.entries, stat.references), (1, 3));
+}
+
+#[test]
+fn watches_are_of_the_instance_and_end_with_the_map() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let map = one.create(MapOptions::anonymous()).unwrap();
+    let deaf = one.dup(map, Rights::READ).unwrap();
+    assert_eq!(one.watch(deaf, b""), Err(MapError::NotCapable));
+    let watch = one.watch(map, b"").unwrap();
+    one.map(map, Rights::WRITE)
+        .unwrap()
+        .store()
+        .set(b"k", b"v")
+        .unwrap();
+    one.close(map).unwrap();
+    assert!(matches!(
+        one.try_change(watch),
+        Ok(Some(Change::Entry { .. }))
+    ));
+    assert_eq!(one.try_change(watch), Ok(None));
+    one.close(deaf).unwrap();
+    house.rest();
+    assert_eq!(one.try_change(watch), Ok(Some(Change::Gone)));
+    assert_eq!(one.unwatch(watch), Ok(()));
+    assert_eq!(one.unwatch(watch), Err(MapError::BadHandle(watch)));
+    assert_eq!(one.try_change(0), Err(MapError::BadHandle(0)));
+    let cache = one.open(b"cache", Rights::ALL).unwrap();
+    for expected in 1..=limits::INSTANCE_WATCHES_MAX {
+        assert_eq!(one.watch(cache, b"").unwrap() as usize, expected);
+    }
+    assert!(matches!(
+        one.watch(cache, b""),
+        Err(MapError::NoMemory { max: 64, .. })
+    ));
+    one.unwatch(7).unwrap();
+    assert_eq!(one.watch(cache, b""), Ok(7));
+}
+
+#[test]
+fn a_borrowed_map_is_watched_while_it_is_lent() {
+    let house = House::new();
+    let mut lender = house.instance("lender", Rights::ALL);
+    let mut borrower = house.instance("borrower", Rights::ALL);
+    let map = lender.create(MapOptions::anonymous()).unwrap();
+    let to = ("borrower", Ends::WithRequest(1));
+    let ticket = lender.lend(map, Rights::ALL, to).unwrap();
+    let borrowed = borrower.accept(&ticket).unwrap();
+    let watch = borrower.watch(borrowed, b"").unwrap();
+    lender
+        .map(map, Rights::WRITE)
+        .unwrap()
+        .store()
+        .set(b"k", b"v")
+        .unwrap();
+    lender.end_request(1);
+    lender
+        .map(map, Rights::WRITE)
+        .unwrap()
+        .store()
+        .set(b"k2", b"v")
+        .unwrap();
+    assert_eq!(borrower.try_change(watch), Err(MapError::Stale));
+}
+
+#[test]
+fn an_empty_map_is_paid_for_too() {
+    let house = House::new();
+    let owner = Account::new(Amount {
+        entries: 10,
+        bytes: 3 * limits::MAP_BYTES + 100,
+    });
+    let mut one = house.paid_by("filter", Rights::ALL, owner);
+    let greedy = MapOptions {
+        shards: 1024,
+        ..MapOptions::anonymous()
+    };
+    let map = one.create(greedy).unwrap();
+    let shards = one.map(map, Rights::READ).unwrap().options().shards;
+    assert_eq!(shards, limits::ANONYMOUS_SHARDS_MAX);
+    assert!(one.create(MapOptions::anonymous()).is_ok());
+    let refused = one.create(MapOptions::anonymous());
+    assert!(
+        matches!(refused, Err(MapError::NoSpace { .. })),
+        "{refused:?}"
+    );
+    one.close(map).unwrap();
+    one.create(MapOptions::anonymous()).unwrap();
+    one.create(MapOptions::anonymous()).unwrap();
+    assert_eq!(anonymous(&house), 3);
 }

@@ -17,7 +17,14 @@ pub const BYTES: u64 = 64 << 20;
 pub const ENTRY_BYTES: usize = 160;
 /// Entries of an anonymous map, unless its maker says otherwise.
 pub const ANONYMOUS_ENTRIES: u64 = 1 << 16;
-/// Anonymous maps of one engine: a node of 100 bytes each.
+/// Shards of an anonymous map at most, whatever its maker asks for: each costs 128 bytes.
+pub const ANONYMOUS_SHARDS_MAX: usize = 8;
+/// Bytes counted for a map without entries, with one shard; its owner pays for it too.
+pub const MAP_BYTES: u64 = 1024;
+/// Bytes counted for each of its other shards.
+pub const SHARD_BYTES: u64 = 128;
+/// Anonymous maps of one engine. Their owners have limits of their own; this one keeps what the
+/// collector walks through within a second.
 pub const ANONYMOUS_MAPS_MAX: usize = 4 << 20;
 /// Named maps of one engine: they are configured, so this bounds a mistake.
 pub const NAMED_MAPS_MAX: usize = 1 << 16;
@@ -38,6 +45,8 @@ pub const RELEASES_MAX: usize = 1 << 16;
 
 /// Watches of one map. Each write looks at all of them.
 pub const WATCHES_MAX: usize = 256;
+/// Watches of one instance.
+pub const INSTANCE_WATCHES_MAX: usize = 64;
 /// Changed keys that wait for one watcher; beyond that it must read the map again.
 pub const WATCH_CHANGES_MAX: usize = 1024;
 /// Bytes of these keys.

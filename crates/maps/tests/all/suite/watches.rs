@@ -16,7 +16,7 @@ fn next(watch: &Watch) -> Option<(String, Event, u64)> {
             event,
             version,
         } => Some((String::from_utf8_lossy(key.bytes()).into(), event, version)),
-        Change::Cleared | Change::Resync => panic!("not a change of one entry"),
+        Change::Cleared | Change::Gone | Change::Resync => panic!("not a change of one entry"),
     }
 }
 
