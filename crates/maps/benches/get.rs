@@ -1,5 +1,5 @@
 //! What the memory engine does in a second, beside the table it is built on and beside a map behind
-//! a lock: `cargo bench -p weir-maps --bench get [-- SECONDS]`.
+//! a lock: `cargo bench -p weir-maps --bench get [-- SECONDS] [PART OF A ROW'S NAME]`.
 //!
 //! Every row runs on one thread and on two. Rates are by the time that the threads had a processor,
 //! so that a machine which does other things too does not make them worse than they are. The keys of the rows "hot" are one; those of the others
@@ -25,7 +25,9 @@ const ROUND: u64 = 1000;
 fn main() {
     // `cargo bench` hands over `--bench`; `cargo test --benches` does not: one short round then.
     let seconds = std::env::args().find_map(|argument| argument.parse().ok());
+    let named = |argument: &String| !argument.starts_with('-') && argument.parse::<f64>().is_err();
     let run = Run {
+        rows: std::env::args().skip(1).find(named).unwrap_or_default(),
         time: Duration::from_secs_f64(seconds.unwrap_or(0.5)),
     };
     println!(
@@ -73,6 +75,9 @@ fn engine(run: &Run, keys: &[[u8; 16]]) {
         black_box(buffer);
     };
     run.row("weir get 64 B", |number| read(&keys[spread(number)]));
+    run.row("weir get 64 B, 1000 keys", |number| {
+        read(&keys[spread(number) % 1000]);
+    });
     run.row("weir get 64 B, hot", |_| read(&keys[1]));
     run.row("weir set 64 B", |number| {
         let value = Value::copy_of(&[7; 64]);
@@ -130,11 +135,16 @@ fn spread(number: u64) -> usize {
 
 struct Run {
     time: Duration,
+    /// What the names of the rows to be run hold.
+    rows: String,
 }
 
 impl Run {
     #[expect(clippy::cast_precision_loss, reason = "rates for people")]
     fn row(&self, name: &str, work: impl Fn(u64) + Sync) {
+        if !name.contains(&self.rows) {
+            return;
+        }
         self.rate(1, &work);
         let one = self.rate(1, &work) as f64;
         let two = self.rate(2, &work) as f64;
