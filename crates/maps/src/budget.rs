@@ -89,6 +89,10 @@ impl Account {
 
 /// On failure: the limit.
 fn change(count: &AtomicU64, (freed, needed): (u64, u64), max: u64) -> Result<(), u64> {
+    // What is replaced by as much touches nothing that other threads count in.
+    if freed == needed {
+        return Ok(());
+    }
     let next = |used: u64| {
         let after = used.saturating_sub(freed).saturating_add(needed);
         (after <= max || needed <= freed).then_some(after)

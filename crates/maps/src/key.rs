@@ -75,6 +75,11 @@ impl<'a> Probe<'a> {
         }
     }
 
+    /// Whether a key of its own costs no memory.
+    pub(crate) fn is_short(self) -> bool {
+        self.bytes.len() <= INLINE_BYTES
+    }
+
     pub(crate) fn to_key(self) -> Key {
         Key {
             hash: self.hash,

@@ -205,10 +205,12 @@ impl MemoryStore {
         wakes: &mut Wakes,
     ) {
         let records = self.table.records.pin();
-        let key = match records.get_key_value(&probe) {
-            Some((key, _)) => key.clone(),
-            None => probe.to_key(),
+        let known = if old.is_none() || probe.is_short() {
+            None
+        } else {
+            records.get_key_value(&probe)
         };
+        let key = known.map_or_else(|| probe.to_key(), |(key, _)| key.clone());
         let record = Record {
             value: next.value.clone(),
             version: next.version,
