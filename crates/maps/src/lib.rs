@@ -44,7 +44,7 @@ pub use queue::{DequeueError, EnqueueError, QueueListener, RegisterError};
 pub use rights::Rights;
 pub use scan::Cursor;
 pub use space::{Quota, Space, Spaces};
-pub use store::{Answer, Store};
+pub use store::{Answer, Store, Terms};
 pub use table::{SetError, Table, Versions};
 pub use value::{MapId, Value};
 pub use watch::{Change, Event, Watch};

@@ -10,6 +10,8 @@ mod batch;
 mod make_room;
 mod scan;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::fmt;
@@ -175,8 +177,14 @@ impl MemoryStore {
         record.expires_ms == NEVER || self.now_ms() < record.expires_ms
     }
 
+    /// Its low half is never 0 either: Proxy-Wasm's cas is a view of it, and 0 means "whatever".
     fn next_version(&self) -> u64 {
-        self.versions.fetch_add(1, Ordering::Relaxed) + 1
+        loop {
+            let version = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
+            if version.trailing_zeros() < u32::BITS {
+                return version;
+            }
+        }
     }
 
     fn touch(&self, record: &Record) {
