@@ -96,6 +96,29 @@ fn a_reference_is_dropped_by_whatever_drops_its_entry() {
 }
 
 #[test]
+fn what_ends_one_after_the_other_is_all_swept() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let half = Duration::from_millis(500);
+    let options = MapOptions {
+        ttl: Some(half * 2),
+        ..MapOptions::anonymous()
+    };
+    let parent = one.create(options).unwrap();
+    for key in 0..4_u8 {
+        let child = one.create(MapOptions::anonymous()).unwrap();
+        one.put_map(parent, &[key], child).unwrap();
+        one.close(child).unwrap();
+        house.clock.advance(half);
+        house.rest();
+        assert_eq!(anonymous(&house), 2, "the last one is there after {key}");
+    }
+    house.clock.advance(half);
+    house.rest();
+    assert_eq!(anonymous(&house), 1);
+}
+
+#[test]
 fn a_long_chain_is_freed_in_slices() {
     let house = House::new();
     let mut one = house.instance("filter", Rights::ALL);
