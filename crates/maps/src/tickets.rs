@@ -3,7 +3,7 @@
 //! Invariants: a ticket is accepted once, and by the use it was made out to; one that nobody accepts
 //! in time is void and keeps nothing alive. Its 16 bytes are random: guessing one is hopeless.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weir_model::limits::maps as limits;
@@ -17,8 +17,18 @@ pub type TicketBytes = [u8; 16];
 
 pub(crate) struct Tickets {
     clock: Arc<dyn Clock>,
-    open: Mutex<HashMap<TicketBytes, Ticket>>,
+    open: Mutex<Open>,
 }
+
+#[derive(Default)]
+struct Open {
+    tickets: HashMap<TicketBytes, Ticket>,
+    /// When they end, in that order; those that were accepted may still be here.
+    ends: VecDeque<(u64, TicketBytes)>,
+}
+
+/// Ends of accepted tickets that are kept beside those of open ones before they are thrown out.
+const ENDS_SLACK: usize = 1024;
 
 struct Ticket {
     held: Held,
@@ -37,7 +47,7 @@ impl Tickets {
         if self.open() < limits::TICKETS_MAX {
             return Ok(());
         }
-        self.sweep();
+        self.sweep_all();
         if self.open() < limits::TICKETS_MAX {
             return Ok(());
         }
@@ -60,7 +70,9 @@ impl Tickets {
             .now_ms()
             .saturating_add(millis(limits::TICKET_TIME));
         let to = to.into();
-        self.lock().insert(ticket, Ticket { held, to, ends_ms });
+        let mut open = self.lock();
+        open.tickets.insert(ticket, Ticket { held, to, ends_ms });
+        open.ends.push_back((ends_ms, ticket));
         Ok(ticket)
     }
 
@@ -72,8 +84,12 @@ impl Tickets {
         let now_ms = self.clock.now_ms();
         let mut open = self.lock();
         let ours = |ticket: &&Ticket| *ticket.to == *by;
-        open.get(ticket).filter(ours).ok_or(MapError::NoEntry)?;
-        let ticket = open.remove(ticket).ok_or(MapError::NoEntry)?;
+        open.tickets
+            .get(ticket)
+            .filter(ours)
+            .ok_or(MapError::NoEntry)?;
+        let ticket = open.tickets.remove(ticket).ok_or(MapError::NoEntry)?;
+        open.forget_accepted();
         drop(open);
         if ticket.ends_ms <= now_ms || ticket.held.is_stale() {
             return Err(MapError::NoEntry);
@@ -81,21 +97,40 @@ impl Tickets {
         Ok(ticket.held)
     }
 
-    /// Drops the void ones, with no lock held.
+    /// Drops those whose time is up, with no lock held.
     pub(crate) fn sweep(&self) {
         let now_ms = self.clock.now_ms();
-        let void = |_: &TicketBytes, ticket: &mut Ticket| {
-            ticket.ends_ms <= now_ms || ticket.held.is_stale()
-        };
-        let ended: Vec<_> = self.lock().extract_if(void).collect();
+        let mut ended = Vec::new();
+        let mut open = self.lock();
+        while let Some((_, ticket)) = open.ends.pop_front_if(|(end, _)| *end <= now_ms) {
+            ended.extend(open.tickets.remove(&ticket));
+        }
+        drop(open);
+        drop(ended);
+    }
+
+    /// Drops all that are void, also those whose loan has ended.
+    fn sweep_all(&self) {
+        self.sweep();
+        let stale = |_: &TicketBytes, ticket: &mut Ticket| ticket.held.is_stale();
+        let ended: Vec<_> = self.lock().tickets.extract_if(stale).collect();
         drop(ended);
     }
 
     pub(crate) fn open(&self) -> usize {
-        self.lock().len()
+        self.lock().tickets.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TicketBytes, Ticket>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn forget_accepted(&mut self) {
+        if self.ends.len() > 2 * self.tickets.len() + ENDS_SLACK {
+            let tickets = &self.tickets;
+            self.ends.retain(|(_, ticket)| tickets.contains_key(ticket));
+        }
     }
 }

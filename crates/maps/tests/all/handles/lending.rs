@@ -172,3 +172,25 @@ fn a_borrowed_map_is_watched_while_it_is_lent() {
         .unwrap();
     assert_eq!(borrower.try_change(watch), Err(MapError::Stale));
 }
+
+/// Many more tickets than may be open at a time, one after the other.
+#[test]
+fn accepted_tickets_leave_nothing_behind() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let mut handle = one.create(MapOptions::anonymous()).unwrap();
+    let unused = one.dup(handle, Rights::ALL).unwrap();
+    let unused = one.transfer(unused, "filter").unwrap();
+    for _ in 0..5000 {
+        let ticket = one.transfer(handle, "filter").unwrap();
+        handle = one.accept(&ticket).unwrap();
+    }
+    assert_eq!(house.engine.tickets_open(), 1);
+    let kept = one.accept(&unused).unwrap();
+    assert_eq!(one.id(kept), one.id(handle));
+    let void = one.transfer(kept, "filter").unwrap();
+    house.clock.advance(limits::TICKET_TIME);
+    house.rest();
+    assert_eq!(house.engine.tickets_open(), 0, "the order of ends is right");
+    assert_eq!(one.accept(&void), Err(MapError::NoEntry));
+}
