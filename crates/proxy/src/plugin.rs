@@ -250,6 +250,11 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
                 && one.limits == other.limits
                 && one.grants == other.grants
                 && one.sees == other.sees
+                && one.environment == other.environment
+                && one.on_failure == other.on_failure
+                && one.failures == other.failures
+                && one.recycling == other.recycling
+                && one.headers_stop_iteration == other.headers_stop_iteration
         }
         (
             Isolation::Module

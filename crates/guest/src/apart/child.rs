@@ -64,7 +64,7 @@ fn begin() -> Result<(), LinkError> {
     };
     // What a guest wrote to is told by a file of the system, which cannot be opened later.
     let _ = crate::memory::page_map();
-    let walls = walls::enter(&hello.refuge, hello.limits.memory_bytes);
+    let walls = walls::enter(&hello.refuge, &hello.limits);
     let thread = std::thread::Builder::new()
         .name("weir-plugin".to_owned())
         .stack_size(limits::WORKER_STACK_BYTES)
@@ -105,7 +105,7 @@ fn serve(
             return link.send(&FromPlugin::Unable { reason: &reason }, &mut Endless);
         }
     };
-    walls::seal(&hello.refuge, hello.limits.memory_bytes, &mut walls);
+    walls::seal(&hello.refuge, &hello.limits, &mut walls);
     link.send(&FromPlugin::Ready { walls }, &mut Endless)?;
     let mut shop = Shop {
         engine,

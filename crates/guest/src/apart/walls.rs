@@ -16,6 +16,7 @@ use std::io;
 
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets};
+use weir_model::GuestLimits;
 
 /// Where a plugin's process is to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +67,14 @@ impl fmt::Display for Wall {
 }
 
 /// Puts up the walls that a single-threaded process can, before it has threads and code.
-/// `memory_bytes`: what each of its VMs may use.
+/// `limits`: of its plugin.
 #[must_use]
-pub fn enter(refuge: &Refuge, memory_bytes: u64) -> Vec<Report> {
+pub fn enter(refuge: &Refuge, limits: &GuestLimits) -> Vec<Report> {
+    let of_each = limits.memory_bytes.saturating_mul(refuge.vms.into());
     let mut reports = vec![
         report(
             Wall::Resources,
-            resources::cap_memory(memory_bytes.saturating_mul(refuge.vms.into())),
+            resources::cap_memory(of_each.min(limits.total_memory_bytes)),
         ),
         report(Wall::Namespaces, namespaces::leave_all()),
         report(
@@ -91,8 +93,8 @@ pub fn enter(refuge: &Refuge, memory_bytes: u64) -> Vec<Report> {
 }
 
 /// Puts up the last walls, when all threads run and all code is loaded. Arguments as for [`enter`].
-pub fn seal(refuge: &Refuge, memory_bytes: u64, reports: &mut Vec<Report>) {
-    let snapshots = Snapshots::of(*refuge, memory_bytes);
+pub fn seal(refuge: &Refuge, limits: &GuestLimits, reports: &mut Vec<Report>) {
+    let snapshots = Snapshots::of(*refuge, limits.memory_bytes);
     if let Err(reason) = resources::freeze(&snapshots) {
         reports.retain(|report| report.wall != Wall::Resources);
         reports.push(report(Wall::Resources, Err(reason)));

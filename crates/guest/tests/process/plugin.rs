@@ -10,7 +10,7 @@ use std::time::Duration;
 use weir_guest::apart::wire::{self, Ending, FromPlugin};
 use weir_guest::apart::{Refuge, run_plugin, walls};
 use weir_guest::door::{Call, HttpCall, LogLevel, Trace};
-use weir_model::limits;
+use weir_model::{GuestLimits, limits};
 
 /// What the process's VM may use.
 const MEMORY_BYTES: u64 = 1 << 20;
@@ -32,14 +32,18 @@ fn look_for(hole: &str) -> ExitCode {
         user: limits::APART_USER,
         vms: 1,
     };
-    let mut reports = walls::enter(&refuge, MEMORY_BYTES);
+    let limits = GuestLimits {
+        memory_bytes: MEMORY_BYTES,
+        ..GuestLimits::default()
+    };
+    let mut reports = walls::enter(&refuge, &limits);
     // A part of the walls may stand alone, so that each is seen to hold.
     let (hole, is_open) = match hole.strip_prefix("unsealed-") {
         Some(hole) => (hole, true),
         None => (hole, false),
     };
     if !is_open {
-        walls::seal(&refuge, MEMORY_BYTES, &mut reports);
+        walls::seal(&refuge, &limits, &mut reports);
     }
     if reports.iter().any(|report| report.missing.is_some()) {
         let _ = writeln!(std::io::stdout(), "{reports:?}");

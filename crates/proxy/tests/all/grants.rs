@@ -411,10 +411,22 @@ fn a_dry_run_lets_and_notes() {
 }
 
 #[test]
-fn filters_with_other_grants_share_no_vm() {
+fn filters_with_other_grants_or_policies_share_no_vm() {
     if is_oracle() {
         return;
     }
+    check_apart(|filter| filter.grants = clusters(&["side"]));
+    let secret = weir_model::Variable::Text("s3cret".to_owned());
+    check_apart(|filter| filter.environment = vec![("PASSWORD".to_owned(), secret.clone())]);
+    check_apart(|filter| filter.on_failure = weir_model::OnFailure::Open);
+    check_apart(|filter| filter.failures.open_recovers = !filter.failures.open_recovers);
+    check_apart(|filter| filter.recycling.requests = Some(9));
+    check_apart(|filter| filter.headers_stop_iteration = Some(true));
+}
+
+/// Two filters of one module and `vm_id`, which differ in this.
+#[track_caller]
+fn check_apart(other: impl FnOnce(&mut Filter)) {
     let script = r#"(request_headers (bump a) (show "a" @a))"#;
     let mut stage = Stage::new().filter(guest(script)).filter(guest(script));
     let vm_id = stage.filters[0].0.vm_id.clone();
@@ -422,7 +434,7 @@ fn filters_with_other_grants_share_no_vm() {
         filter.isolation = weir_model::Isolation::Module;
         filter.vm_id = vm_id.clone();
     }
-    stage.filters[1].0.grants = clusters(&["side"]);
+    other(&mut stage.filters[1].0);
     let gateway = stage.start();
     gateway.ask(GET);
     gateway.check(0, &["a 1"]);
