@@ -5,16 +5,15 @@
 
 mod callout;
 mod error;
+mod framing;
 mod tcp;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::uri::{self, Authority, Scheme};
-use http::{HeaderValue, Request, StatusCode, Uri, Version, response};
+use http::{Request, StatusCode, Version, response};
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -22,6 +21,7 @@ use weir_model::{Forward, Protocol, Retries};
 
 pub(crate) use callout::{CalloutOutcome, callout};
 pub(crate) use error::DispatchError;
+pub(crate) use framing::{length_of, may_have_body};
 pub(crate) use tcp::{Channel, connect};
 
 use crate::upstream::{
@@ -108,9 +108,8 @@ pub(crate) async fn dispatch(
     let wanted = head.extensions.remove().map(|OverrideHost(host)| host);
     // Whatever the client spoke: only HTTP/1.1 has chunks and keeps connections.
     head.version = Version::HTTP_11;
-    match cluster.model().protocol {
-        Protocol::Http1 => frame(&mut head, body),
-        Protocol::Http2 => address(&mut head),
+    if cluster.model().protocol == Protocol::Http2 {
+        framing::address(&mut head);
     }
     let mut journey = Journey {
         cluster,
@@ -201,7 +200,14 @@ impl Journey<'_> {
             .take()
             .or_else(|| self.body.attach())
             .ok_or_else(aborted)?;
-        let request = Request::from_parts(head.ok_or_else(aborted)?, reader);
+        let mut head = head.ok_or_else(aborted)?;
+        framing::announce(&mut head, self.body, self.cluster.model().protocol);
+        let reader = if self.body.is_empty() {
+            BodyReader::empty()
+        } else {
+            reader
+        };
+        let request = Request::from_parts(head, reader);
         // A reused connection may have died unseen (RFC 9112 §9.3.1), and what was written to it
         // was then never read. Only for methods that may be repeated (RFC 9110 §9.2.2) is
         // that a safe guess.
@@ -311,42 +317,6 @@ impl From<Checkout> for Failure {
             Checkout::NoHost => Self::Final(DispatchError::NoHealthyUpstream),
             Checkout::Overflow => Self::Final(DispatchError::Overflow),
             Checkout::Connect(error) => Self::Retriable(error.into()),
-        }
-    }
-}
-
-/// A body whose length nothing tells is chunked: hyper would send none with a GET.
-fn frame(head: &mut Parts, body: &BodySender) {
-    let is_framed =
-        head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
-    if body.length().is_none() && !body.is_empty() && !is_framed {
-        head.headers
-            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
-/// In HTTP/2 the host is part of the target. One that no URI has stays a header (RFC 9113 §8.3.1).
-fn address(head: &mut Parts) {
-    let authority = head.headers.get(HOST).map(HeaderValue::as_bytes);
-    let Some(Ok(authority)) = authority.map(Authority::try_from) else {
-        return;
-    };
-    let mut parts = uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(authority);
-    parts.path_and_query = head.uri.path_and_query().cloned();
-    if let Ok(uri) = Uri::from_parts(parts) {
-        head.uri = uri;
-        head.version = Version::HTTP_2;
-        // Not `remove`, which would move the last field into its place.
-        let fields = std::mem::take(&mut head.headers);
-        head.headers.reserve(fields.keys_len());
-        let mut last = HOST;
-        for (name, value) in fields {
-            last = name.unwrap_or(last);
-            if last != HOST {
-                head.headers.append(last.clone(), value);
-            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::{BufMut, Bytes};
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Uri};
+use http::{Method, Request};
 use http_body::Body;
 use weir_model::{Action, Forward, limits};
 
@@ -14,9 +14,10 @@ use super::begin::data_of;
 use super::echo::ECHO_BODY_BYTES;
 use super::upstream::Upstream;
 use super::{Exchange, Reply};
-use crate::dispatch::{Attempts, OverrideHost, dispatch};
+use crate::dispatch::{Attempts, OverrideHost, dispatch, length_of, may_have_body};
 use crate::flow::Frame;
 use crate::listen::Reset;
+use crate::listen::vet::{is_authority, is_method, origin_form};
 use crate::message::{FieldValue, HeaderList, Pseudo, Side};
 use crate::route;
 use crate::stream::Flags;
@@ -66,11 +67,7 @@ impl Exchange {
         let head = self.upstream_head(end);
         let mut request = match head {
             Ok(request) => request,
-            Err(text) => {
-                let words = text.replace(' ', "_");
-                let details = format!("filter_removed_required_request_headers{{{words}}}");
-                return self.fault(503, &details, ("", &text));
-            }
+            Err(text) => return self.refuse_left_head(&text),
         };
         let Some(cluster) = self
             .worker
@@ -87,7 +84,7 @@ impl Exchange {
         let body = if end {
             BodySender::empty()
         } else {
-            BodySender::streaming(length_of(&request))
+            BodySender::streaming(length_of(request.headers()))
         };
         if end {
             self.request_ended();
@@ -101,6 +98,13 @@ impl Exchange {
         });
         self.upstream = Upstream::Sent { body, answer };
         Ok(())
+    }
+
+    /// What the filters left cannot be sent.
+    pub(super) fn refuse_left_head(&mut self, text: &str) -> Result<(), Reset> {
+        let words = text.replace(' ', "_");
+        let details = format!("filter_removed_required_request_headers{{{words}}}");
+        self.fault(503, &details, ("", text))
     }
 
     /// The head as the upstream gets it, or what is wrong with it in Envoy's words.
@@ -118,19 +122,20 @@ impl Exchange {
             // would take for the beginning of a tunnel.
             return Err(missing(":protocol"));
         }
-        let uri = Uri::try_from(path).map_err(|_| invalid(":path"))?;
+        if !is_method(&method) {
+            return Err(invalid(":method"));
+        }
+        let uri = origin_form(&method, path).ok_or_else(|| invalid(":path"))?;
         let mut fields = HeaderMap::with_capacity(list.len() + 2);
         match list.pseudo(Pseudo::Authority) {
-            Some(FieldValue::Valid(host)) => drop(fields.insert(header::HOST, host.clone())),
-            Some(FieldValue::Raw(_)) => return Err(invalid(":authority")),
+            Some(FieldValue::Valid(host)) if is_authority(host.as_bytes()) => {
+                fields.insert(header::HOST, host.clone());
+            }
+            Some(_) => return Err(invalid(":authority")),
             None => {}
         }
         let mut fields = list.to_map(fields).map_err(|error| error.text())?;
-        let may_have_body = !matches!(
-            method,
-            Method::GET | Method::HEAD | Method::DELETE | Method::TRACE
-        );
-        if end && may_have_body && !fields.contains_key(header::CONTENT_LENGTH) {
+        if end && may_have_body(&method) && !fields.contains_key(header::CONTENT_LENGTH) {
             fields.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         let mut request = Request::new(());
@@ -301,17 +306,6 @@ impl Exchange {
         }
         self.fault(400, "http1.codec_error", ("DPE", "Bad Request"))
     }
-}
-
-/// What the head says about the length of its body.
-fn length_of(request: &Request<()>) -> Option<u64> {
-    request
-        .headers()
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
 }
 
 /// Whether the client sent something wrong, and did not just go away.

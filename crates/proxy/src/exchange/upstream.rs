@@ -118,6 +118,12 @@ impl Exchange {
     }
 
     fn upstream_failed(&mut self, error: &DispatchError, attempts: &Attempts) -> Result<(), Reset> {
+        if let (DispatchError::Aborted, Upstream::Sent { body, .. }) = (error, &self.upstream)
+            && body.is_short()
+        {
+            // The client's codec lets no such body in: a filter changed it, or its length.
+            return self.refuse_left_head("invalid header value for: content-length");
+        }
         let text = error.text(attempts.count > 1);
         let flags = if attempts.is_exhausted {
             "URX"

@@ -74,10 +74,31 @@ fn is_of_authority(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte)
 }
 
+/// Whether a host that a plugin wrote can be read as nothing else. Names of clusters can, which have
+/// bars and the like.
+pub(crate) fn is_authority(text: &[u8]) -> bool {
+    text.iter()
+        .all(|byte| byte.is_ascii_graphic() && !b"/\\?#@".contains(byte))
+}
+
+/// Whether requests may have the method. With `PRI`, the preface of HTTP/2 looks like a request
+/// (RFC 9113 §3.4).
+pub(crate) fn is_method(method: &Method) -> bool {
+    method.as_str() != "PRI"
+}
+
+/// The target that goes to an upstream: a path, or the one asterisk. In any other form it would
+/// name a host, which counts more than the `host` header (RFC 9112 §3.2.2).
+pub(crate) fn origin_form(method: &Method, path: &[u8]) -> Option<Uri> {
+    let is_sound = path.first() == Some(&b'/') || (*method == Method::OPTIONS && path == b"*");
+    is_sound.then(|| Uri::try_from(path).ok()).flatten()
+}
+
 /// Origin form, absolute form, and the one asterisk (RFC 9112 §3.2).
 fn vet_target(method: &Method, uri: &Uri) -> Result<(), Malformed> {
     let path = uri.path();
     let is_sound = match (method, uri.scheme_str()) {
+        _ if !is_method(method) => false,
         // Refused by the exchange, which knows what it can tunnel.
         (&Method::CONNECT, _) => true,
         (&Method::OPTIONS, None) if path == "*" => true,
@@ -112,6 +133,25 @@ mod tests {
     }
 
     #[test]
+    fn only_paths_go_to_upstreams() {
+        let check = |method: Method, path: &str, is_sound: bool| {
+            let uri = origin_form(&method, path.as_bytes());
+            assert_eq!(uri.is_some(), is_sound, "{method} {path}");
+        };
+        check(Method::GET, "/a?b=/c", true);
+        check(Method::GET, "//evil.test/a", true);
+        check(Method::OPTIONS, "*", true);
+        check(Method::GET, "*", false);
+        check(Method::OPTIONS, "**", false);
+        check(Method::GET, "http://evil.test/a", false);
+        check(Method::GET, "evil.test:80", false);
+        check(Method::GET, "a/b", false);
+        check(Method::GET, "?a", false);
+        check(Method::GET, "", false);
+        check(Method::GET, "/a b", false);
+    }
+
+    #[test]
     fn heads_are_judged() {
         let get = |target: &str| Request::get(target.to_owned());
         check(get("/a?b").header("host", "a"), Ok(()));
@@ -128,6 +168,10 @@ mod tests {
         check(get("ftp://a/").header("host", "a"), Err(400));
         check(get("a:80").header("host", "a"), Err(400));
         check(get("*").header("host", "a"), Err(400));
+        check(
+            Request::builder().method("PRI").header("host", "a"),
+            Err(400),
+        );
         check(Request::options("*").header("host", "a"), Ok(()));
         check(Request::connect("a:80").header("host", "a"), Ok(()));
         check(

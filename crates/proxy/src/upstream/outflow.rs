@@ -241,9 +241,18 @@ impl BodySender {
         }
     }
 
-    /// Whether the present reader has taken everything to the end.
+    /// Whether the present reader has taken everything to the end, and that was as much as announced.
     pub(crate) fn is_delivered(&self) -> bool {
-        self.state().is_none_or(|state| state.is_delivered())
+        self.0.as_ref().is_none_or(|flow| flow.is_delivered())
+    }
+
+    /// Whether it has ended with less than was announced.
+    pub(crate) fn is_short(&self) -> bool {
+        let flow = self.0.as_ref();
+        flow.is_some_and(|flow| {
+            let state = flow.state.borrow();
+            state.end == End::Finished && !flow.is_kept(&state)
+        })
     }
 
     /// Whether there is no body: known before the first byte.
@@ -283,6 +292,18 @@ impl BodySender {
         ];
         drop(state);
         wakers.into_iter().for_each(wake);
+    }
+}
+
+impl Flow {
+    fn is_delivered(&self) -> bool {
+        let state = self.state.borrow();
+        state.is_delivered() && self.is_kept(&state)
+    }
+
+    /// Whether what came is not less than what was announced.
+    fn is_kept(&self, state: &State) -> bool {
+        self.length.is_none_or(|length| state.total >= length)
     }
 }
 
@@ -350,7 +371,7 @@ impl Body for BodyReader {
     fn is_end_stream(&self) -> bool {
         self.0
             .as_ref()
-            .is_none_or(|position| position.flow.state.borrow().is_delivered())
+            .is_none_or(|position| position.flow.is_delivered())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -369,7 +390,13 @@ impl Position {
         if state.reader != self.reader || state.end == End::Aborted {
             return Poll::Ready((Err(BodyAborted::default()), None));
         }
-        if let Some(frame) = state.next_frame() {
+        let read = state.total - state.pending as u64;
+        if let Some(mut frame) = state.next_frame() {
+            if let Some(length) = self.flow.length {
+                // No more than was announced: HTTP/2 would let it pass.
+                let left = length.saturating_sub(read);
+                frame.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            }
             let has_room = state.pending < STREAM_WINDOW_BYTES;
             let waker = if has_room {
                 state.wants_capacity.take()
@@ -377,6 +404,9 @@ impl Position {
                 None
             };
             return Poll::Ready((Ok(Some(Frame::data(frame))), waker));
+        }
+        if state.end == End::Finished && !self.flow.is_kept(&state) {
+            return Poll::Ready((Err(BodyAborted::default()), None));
         }
         if state.end == End::Finished {
             state.end = End::Delivered;
@@ -400,6 +430,11 @@ impl Position {
 }
 
 impl BodyReader {
+    /// Of a request without a body.
+    pub(crate) const fn empty() -> Self {
+        Self(None)
+    }
+
     /// What cuts this reader off; `None`: there is nothing to read.
     pub(super) fn cut(&self) -> Option<Cut> {
         let position = self.0.as_ref()?;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use weir_guest::door::{ContextId, HttpCall};
 use weir_guest::{Event, Reply, Status, pairs};
 
 use super::{LiveWorld, Outcome};
 use crate::dispatch::{CalloutOutcome, callout};
+use crate::listen::vet::{is_authority, is_method, origin_form};
 use crate::message::{FieldValue, HeaderList, HeaderName, Pseudo, Side};
 
 /// The answer to a callout, for as long as its callback runs.
@@ -115,11 +116,13 @@ fn request_of(call: &HttpCall<'_>) -> Result<Request<Bytes>, Status> {
     }
     let pseudo = |which| list.pseudo(which).ok_or(Status::BadArgument);
     let method = Method::from_bytes(pseudo(Pseudo::Method)?.as_bytes());
-    let path = Uri::try_from(pseudo(Pseudo::Path)?.as_bytes());
-    let authority = HeaderValue::from_bytes(pseudo(Pseudo::Authority)?.as_bytes());
-    let (Ok(method), Ok(path), Ok(authority)) = (method, path, authority) else {
+    let (path, authority) = (pseudo(Pseudo::Path)?, pseudo(Pseudo::Authority)?);
+    let (Ok(method), FieldValue::Valid(authority)) = (method, authority.clone()) else {
         return Err(Status::BadArgument);
     };
+    let path = origin_form(&method, path.as_bytes());
+    let is_sound = is_method(&method) && is_authority(authority.as_bytes());
+    let path = path.filter(|_| is_sound).ok_or(Status::BadArgument)?;
     let mut headers = HeaderMap::with_capacity(list.len() + 2);
     headers.insert(http::header::HOST, authority);
     for name in [http::header::TRANSFER_ENCODING, http::header::CONNECTION] {

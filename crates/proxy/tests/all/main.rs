@@ -4,6 +4,7 @@
 
 mod capabilities;
 mod capture;
+mod changed;
 mod client;
 mod copies;
 mod ends;

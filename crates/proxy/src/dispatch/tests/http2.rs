@@ -476,3 +476,29 @@ fn an_announced_end_lets_requests_finish_and_takes_no_more() {
         check_at_rest(&cluster);
     });
 }
+
+/// HTTP/2 would let a body pass that is not what its head announced; servers that turn it into
+/// HTTP/1.1 would not notice.
+#[test]
+fn no_body_is_other_than_announced() {
+    run(async {
+        let peer = Peer::counting().await;
+        let cluster = cluster(&[peer.address]);
+        let sent = async |body: &BodySender| {
+            let (forward, mut attempts) = (retries(0, &[]), Attempts::default());
+            let head = head(Method::POST, &[("content-length", "5")]);
+            dispatch(&cluster, &forward, head, body, &mut attempts).await
+        };
+        drop(read(sent(&BodySender::empty()).await.unwrap()).await);
+        let short = BodySender::streaming(Some(5));
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            short.finish();
+        };
+        let (outcome, ()) = tokio::join!(sent(&short), late);
+        assert!(outcome.is_err() && short.is_short(), "{outcome:?}");
+        let requests = peer.requests.borrow();
+        assert!(requests[0].ends_with("content-length=0"), "{requests:?}");
+        check_at_rest(&cluster);
+    });
+}

@@ -135,3 +135,21 @@ fn an_aborted_body_fails_its_reader() {
     assert_eq!(read(&mut reader), "!");
     assert!(sender.attach().is_none());
 }
+
+#[test]
+fn a_body_is_as_long_as_announced() {
+    let announced = |length, text: &'static str| {
+        let sender = BodySender::streaming(Some(length));
+        sender.push(Bytes::from_static(text.as_bytes()));
+        sender.finish();
+        let mut reader = sender.attach().unwrap();
+        assert_eq!(reader.is_end_stream(), length == 0 && text.is_empty());
+        let read = read(&mut reader);
+        (read, sender.is_delivered(), sender.is_short())
+    };
+    assert_eq!(announced(3, "abc"), ("abc.".into(), true, false));
+    assert_eq!(announced(2, "abc"), ("ab.".into(), true, false));
+    assert_eq!(announced(4, "abc"), ("abc!".into(), false, true));
+    assert_eq!(announced(5, ""), ("!".into(), false, true));
+    assert_eq!(announced(0, ""), (".".into(), true, false));
+}
