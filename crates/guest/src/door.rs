@@ -5,6 +5,7 @@
 //! byte, no environment) that did not come through [`World::call`], so whatever it did can be
 //! replayed from the replies.
 
+mod bounds;
 mod ending;
 mod event;
 

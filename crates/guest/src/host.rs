@@ -109,7 +109,11 @@ fn put<W: World>(
     build: impl for<'m> FnOnce(View<'m>) -> Result<Call<'m>, Status>,
 ) -> wasmtime::Result<Answer> {
     let (bytes, cell) = memory(guest)?.data_and_store_mut(guest);
-    match build(View(bytes)) {
+    let asked = build(View(bytes)).and_then(|asked| match asked.overlong() {
+        Some(status) => Err(status),
+        None => Ok(asked),
+    });
+    match asked {
         Ok(asked) => Ok(cell.world.call(asked)?),
         Err(status) => Ok(Reply::Refused(status).into()),
     }

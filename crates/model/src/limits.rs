@@ -117,8 +117,18 @@ pub const GUEST_FOLDERS_MAX: usize = 16;
 pub const TOUCHED_ENTRIES_MAX: usize = 1024;
 /// Bytes of such a name; the rest is cut.
 pub const TOUCHED_NAME_BYTES_MAX: usize = 256;
+/// Bytes of a name that a plugin asks with: of a header (what the codec takes), a cluster, a queue, a
+/// function. It is refused before anything is made of it.
+pub const GUEST_NAME_BYTES_MAX: usize = 64 << 10;
+/// Bytes of the path of a property, which is split into its parts. Real ones have some dozens.
+pub const PROPERTY_PATH_BYTES_MAX: usize = 4 << 10;
+/// Bytes of the details of a plugin's answer, which go to the access log. The rest is cut: the answer
+/// must not fail for it, as it may be what keeps a request out.
+pub const ANSWER_DETAILS_BYTES_MAX: usize = 4 << 10;
 /// Body of a callout's response (as Envoy's async client).
 pub const CALLOUT_BODY_BYTES_MAX: usize = 32 << 20;
+/// Body of a callout's request, as of its response.
+pub const CALLOUT_REQUEST_BYTES_MAX: usize = CALLOUT_BODY_BYTES_MAX;
 /// Redis connections of one worker: clusters times databases times logins. Plugins name databases
 /// freely.
 pub const REDIS_CLIENTS_MAX: usize = 64;

@@ -471,7 +471,9 @@ impl LiveWorld {
             }
             headers.add(name, FieldValue::copied(value), Side::Response);
         }
-        let details = String::from_utf8_lossy(response.details).replace(is_space, "_");
+        let details = response.details;
+        let details = &details[..details.len().min(limits::ANSWER_DETAILS_BYTES_MAX)];
+        let details = String::from_utf8_lossy(details).replace(is_space, "_");
         let answer = LocalAnswer {
             status: u16::try_from(response.status).unwrap_or(500),
             details,

@@ -61,6 +61,9 @@ impl Allowed {
         if !may_ask {
             return Err(Violation("it called a function too early"));
         }
+        if call.overlong().is_some() {
+            return Err(Violation("it sent a longer name than any guest may"));
+        }
         match call {
             Call::Random { length } if *length > limits::RANDOM_BYTES_MAX => {
                 Err(Violation("it asked for too many random bytes"))
@@ -187,6 +190,15 @@ mod tests {
     fn numbers_are_places_in_the_table() {
         let places = 0..u32::try_from(NAMES.len()).expect("a small table");
         assert!(NUMBERS.iter().copied().eq(places.clone()) && places.end <= 64);
+    }
+
+    #[test]
+    fn no_honest_process_sends_longer_names_than_guests_may() {
+        let all = Allowed { numbers: u64::MAX };
+        let long = vec![0; limits::PROPERTY_PATH_BYTES_MAX + 1];
+        let check = |path| all.check(&Call::Property { path }, Stage::Running);
+        assert_eq!(check(&long[1..]), Ok(()));
+        assert!(check(&long).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use weir_guest::door::{ContextId, HttpCall};
 use weir_guest::{Event, Reply, Status, pairs};
+use weir_model::limits;
 
 use super::{LiveWorld, Outcome};
 use crate::dispatch::{CalloutOutcome, callout};
@@ -87,6 +88,9 @@ impl LiveWorld {
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout));
         let name = std::str::from_utf8(call.cluster).map_err(|_| Status::BadArgument)?;
         let cluster = self.cluster(name).cloned().ok_or(Status::BadArgument)?;
+        if call.body.len() > limits::CALLOUT_REQUEST_BYTES_MAX {
+            return Err(Status::InternalFailure);
+        }
         let request = request_of(call)?;
         if !cluster.has_endpoint() {
             return Err(Status::InternalFailure);

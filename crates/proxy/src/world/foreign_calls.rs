@@ -17,6 +17,11 @@ type Result = std::result::Result<Bytes, ForeignStatus>;
 impl LiveWorld {
     pub(super) fn foreign(&mut self, name: &[u8], arguments: &[u8]) -> Outcome {
         self.may_call_foreign(name)?;
+        // What was compressed may be longer than what it becomes, which has a limit of its own.
+        if arguments.len() > limits::FOREIGN_BYTES_MAX && name != b"uncompress" {
+            let status = ForeignStatus::SerializationFailure.status();
+            return Ok(Reply::Outcome(status, Bytes::new()));
+        }
         let outcome = match name {
             b"compress" => foreign::compress(arguments, &self.call_time()),
             b"uncompress" => foreign::uncompress(arguments, &self.call_time()),
@@ -71,11 +76,13 @@ impl LiveWorld {
             return Ok(Bytes::new());
         }
         let root = self.root_mut().ok_or(ForeignStatus::BadArgument)?;
-        if root
+        let is_known = root
             .declared
             .iter()
-            .any(|known| known.name == declared.name)
-        {
+            .any(|known| known.name == declared.name);
+        let bytes_of = |one: &DeclareProperty| one.name.len() + one.schema.len();
+        let bytes: usize = root.declared.iter().map(bytes_of).sum();
+        if is_known || bytes + bytes_of(&declared) > limits::STREAM_PROPERTIES_BYTES_MAX {
             return Err(ForeignStatus::BadArgument);
         }
         Arc::make_mut(&mut root.declared).push(declared);

@@ -66,6 +66,7 @@ impl LiveWorld {
 
     /// Sends the request to one endpoint, if its cluster has it by then. Never an error.
     pub(super) fn override_host(&self, address: &[u8]) -> Reply {
+        let address = &address[..address.len().min(limits::TOUCHED_NAME_BYTES_MAX)];
         let wanted = std::str::from_utf8(address)
             .ok()
             .and_then(|text| text.parse::<SocketAddr>().ok());

@@ -61,6 +61,9 @@ impl LiveWorld {
             .cloned()
             .ok_or(Status::BadArgument)?;
         let root = self.root().ok_or(Status::BadArgument)?;
+        if query.len() > limits::REDIS_QUEUE_BYTES_MAX {
+            return Err(Status::InternalFailure);
+        }
         if let Err(refusal) = vet(query) {
             let plugin: &str = &root.filter.name;
             tracing::warn!(plugin, "a Redis command was not sent: {refusal}");

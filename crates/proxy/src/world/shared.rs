@@ -6,6 +6,7 @@ use bytes::Bytes;
 use weir_guest::door::MetricKind;
 use weir_guest::{Reply, Status};
 use weir_maps::{DequeueError, RegisterError, SetError};
+use weir_model::limits::TOUCHED_NAME_BYTES_MAX;
 use weir_model::{Exceeded, Limit};
 
 use super::guard::Guard;
@@ -19,6 +20,11 @@ impl LiveWorld {
     }
 
     pub(super) fn set_shared_entry(&self, key: &[u8], value: &[u8], cas: u32) -> Outcome {
+        // What never fits is not copied.
+        let bytes_max = self.guard.limits().shared_data_bytes;
+        if key.len().max(value.len()) as u64 > bytes_max {
+            return Err(self.guard.refuse(Limit::SharedData));
+        }
         let value = Bytes::copy_from_slice(value);
         match self.space.set(key, value, cas, self.guard.quota()) {
             Ok(_) => Ok(Reply::Done),
@@ -128,21 +134,18 @@ impl GuestMetrics {
         let index = if let Some(index) = known {
             index
         } else {
-            let text = String::from_utf8_lossy(name);
             let limits = guard.limits();
+            if name.len() > limits.metric_name_bytes as usize {
+                return Err(guard.refuse(Limit::MetricName));
+            }
+            let text = String::from_utf8_lossy(name);
             let share = Share {
                 defined: &guard.meter().metrics,
                 metrics_max: limits.metrics as usize,
                 name_bytes_max: limits.metric_name_bytes as usize,
             };
-            let metric = all.define(kind, &text, &share).map_err(|error| match error {
-                DefineError::TooManyMetrics { .. } => {
-                    tracing::warn!(metric = %super::one_line(name), %error, "a metric was not defined");
-                    Status::InternalFailure
-                }
-                DefineError::TooManyOfOne { .. } => guard.refuse(Limit::Metrics),
-                DefineError::NameTooLong { .. } => guard.refuse(Limit::MetricName),
-            })?;
+            let refused = |error| refusal(error, name, guard);
+            let metric = all.define(kind, &text, &share).map_err(refused)?;
             list.push((Bytes::copy_from_slice(name), metric));
             list.len() - 1
         };
@@ -185,5 +188,18 @@ impl GuestMetrics {
         };
         let index = (id >> 2).checked_sub(1)? as usize;
         list.get(index).map(|(_, metric)| metric)
+    }
+}
+
+/// The status for a metric that was not defined, which is told.
+fn refusal(error: DefineError, name: &[u8], guard: &Guard) -> Status {
+    match error {
+        DefineError::TooManyMetrics { .. } => {
+            let metric = super::one_line(&name[..name.len().min(TOUCHED_NAME_BYTES_MAX)]);
+            tracing::warn!(%metric, %error, "a metric was not defined");
+            Status::InternalFailure
+        }
+        DefineError::TooManyOfOne { .. } => guard.refuse(Limit::Metrics),
+        DefineError::NameTooLong { .. } => guard.refuse(Limit::MetricName),
     }
 }

@@ -15,6 +15,7 @@ mod grpc;
 mod guest;
 mod levels;
 mod metadata;
+mod overlong;
 mod peer;
 mod plans;
 mod refused;
