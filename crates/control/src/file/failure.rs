@@ -12,7 +12,7 @@ section! {
     /// policy.
     struct FailureText = "failure" {
         /// What requests meet. `reload`: those in the failed VM get 503, later ones a new VM.
-        /// `closed`: 503 until the configuration changes. `open`: no filter.
+        /// `closed`: 503 until the configuration changes. `open`: no filter. Where a request has a VM of its own, a failure is that request's only.
         policy: OnFailure = OnFailure::default();
         /// For `open`: whether a new VM is started for a failed one. Otherwise one failure takes
         /// the filter out until the configuration changes.
