@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use weir_model::limits;
 
+use crate::plugin::Pace;
 use crate::upstream::Cluster;
 pub(crate) use command::vet;
 pub(crate) use service::Service;
@@ -40,7 +41,18 @@ pub(crate) struct Login {
 
 /// All clients of one worker.
 #[derive(Default)]
-pub(crate) struct Clients(RefCell<FxHashMap<Login, Rc<Client>>>);
+pub(crate) struct Clients {
+    by_login: RefCell<FxHashMap<Login, Rc<Client>>>,
+    paces: Rc<Paces>,
+}
+
+/// How often the log tells what happens to connections. Plugins choose logins and databases, and
+/// with them how often one fails.
+#[derive(Default)]
+struct Paces {
+    refused: Pace,
+    ended: Pace,
+}
 
 /// Too much waits for this Redis already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +75,7 @@ struct Line {
     /// Waiting or in flight.
     count: Cell<usize>,
     news: Notify,
+    paces: Rc<Paces>,
 }
 
 struct Command {
@@ -78,7 +91,7 @@ impl Clients {
     ///
     /// [`Busy`] when there are too many, all of them in use.
     pub(crate) fn client(&self, login: &Login, cluster: &Rc<Cluster>) -> Result<Rc<Client>, Busy> {
-        let clients = &mut *self.0.borrow_mut();
+        let clients = &mut *self.by_login.borrow_mut();
         if let Some(known) = clients.get(login) {
             return Ok(Rc::clone(known));
         }
@@ -88,15 +101,22 @@ impl Clients {
         if clients.len() >= limits::REDIS_CLIENTS_MAX {
             return Err(Busy);
         }
-        let client = Rc::new(Client::start(login.clone(), Rc::clone(cluster)));
+        let client = Rc::new(Client::start(
+            login.clone(),
+            Rc::clone(cluster),
+            Rc::clone(&self.paces),
+        ));
         clients.insert(login.clone(), Rc::clone(&client));
         Ok(client)
     }
 }
 
 impl Client {
-    fn start(login: Login, cluster: Rc<Cluster>) -> Self {
-        let line = Rc::<Line>::default();
+    fn start(login: Login, cluster: Rc<Cluster>, paces: Rc<Paces>) -> Self {
+        let line = Rc::new(Line {
+            paces,
+            ..Line::default()
+        });
         let task = connection::run(Rc::clone(&line), login, cluster);
         Self {
             line,

@@ -45,6 +45,7 @@ pub(crate) use maps::stage_index;
 pub(crate) use redis::RedisSettings;
 pub(crate) use root::Root;
 use shared::GuestMetrics;
+pub(crate) use shared::tell_of_notice;
 pub(crate) use sight::{Key, Sight};
 
 /// Everything that a VM's guests may see and do.

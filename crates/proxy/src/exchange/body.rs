@@ -9,6 +9,7 @@ use http_body::{Body, Frame as HttpFrame, SizeHint};
 use super::{Exchange, Reply};
 use crate::flow::Frame;
 use crate::listen::Reset;
+use crate::plugin::Remark;
 
 /// The body of a response. Owns its exchange: reading it drives the exchange, dropping it ends it.
 pub(crate) struct ExchangeBody(Option<Box<Exchange>>);
@@ -97,6 +98,19 @@ impl Exchange {
         }
     }
 
+    /// Says that trailers cannot be sent. One of the filters has made them so: what came from a
+    /// client or an upstream can.
+    pub(super) fn tell_of_trailers(&self, whose: &str, error: &dyn std::fmt::Display) {
+        let Some(first) = self.chain.first() else {
+            return tracing::warn!(whose, %error, "trailers were dropped");
+        };
+        let names: Vec<&str> = self.chain.iter().map(|link| &*link.filter.name).collect();
+        first.slot.meter().remark(Remark::Trailers, |_, untold| {
+            let filters = names.join(", ");
+            tracing::warn!(filters, whose, %error, untold, "trailers were dropped");
+        });
+    }
+
     /// Trailers for the client. What HTTP forbids is left out and logged: the body has gone.
     fn trailers(&self) -> Option<http::HeaderMap> {
         let stream = self.stream.borrow();
@@ -104,7 +118,7 @@ impl Exchange {
         match trailers.to_map(http::HeaderMap::new()) {
             Ok(map) => Some(map),
             Err(error) => {
-                tracing::warn!(%error, "response trailers were dropped");
+                self.tell_of_trailers("response", &error);
                 None
             }
         }

@@ -185,7 +185,7 @@ impl Exchange {
             match trailers {
                 Ok(trailers) => body.trailers(trailers),
                 Err(error) => {
-                    tracing::warn!(%error, "request trailers were dropped");
+                    self.tell_of_trailers("request", &error);
                     body.finish();
                 }
             }

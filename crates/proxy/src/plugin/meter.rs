@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use weir_guest::{Cause, Failure, MemoryBudget, StartError, Stop};
 use weir_model::{Exceeded, GuestLimits, Limit, Name};
 
+use super::remarks::{Remark, Remarks};
+
 /// A limit that is hit again and again is told of this often at most.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -25,6 +27,7 @@ pub struct Meter {
     /// Metrics that exist because this filter defined them first.
     pub(crate) metrics: AtomicUsize,
     log: LogBucket,
+    remarks: Remarks,
 }
 
 impl Meter {
@@ -37,6 +40,7 @@ impl Meter {
             memory: Arc::new(MemoryBudget::new(limits.total_memory_bytes)),
             metrics: AtomicUsize::new(0),
             log: LogBucket::new(limits),
+            remarks: Remarks::default(),
         }
     }
 
@@ -54,6 +58,14 @@ impl Meter {
         }
         let filter = &*self.filter;
         tracing::warn!(filter, limit = %exceeded, hits, "a limit was hit: {what}");
+    }
+
+    /// Says something about the filter, unless it was said within the last second. `tell` is given
+    /// the filter's name and how often it was not said.
+    pub(crate) fn remark(&self, remark: Remark, tell: impl FnOnce(&str, u64)) {
+        if let Some(untold) = self.remarks.take(remark) {
+            tell(&self.filter, untold);
+        }
     }
 
     /// Counts a limit that was hit; somebody else tells of it.

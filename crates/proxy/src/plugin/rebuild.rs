@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{PluginError, Slot};
+use super::{PluginError, Remark, Slot};
 use crate::stream::StreamRef;
 
 /// The shortest life of a VM that was made this way: a plugin that asks at every request must not
@@ -80,7 +80,9 @@ impl Slot {
             Ok(heir) => {
                 match newest.rebuild().wanted.get() {
                     Some(Reason::Asked) => {
-                        tracing::info!(filter = %self.filter().name, "the plugin gets a new VM, as it asked");
+                        self.meter().remark(Remark::NewVm, |filter, untold| {
+                            tracing::info!(filter, untold, "the plugin gets a new VM, as it asked");
+                        });
                     }
                     Some(Reason::Old) | None => {
                         tracing::debug!(filter = %self.filter().name, "the plugin gets a new VM: the old one has served its time");
@@ -90,7 +92,9 @@ impl Slot {
             }
             Err(error) => {
                 newest.rebuild().wanted.set(None);
-                tracing::error!(%error, "the plugin was to get a new VM, which did not start");
+                self.meter().remark(Remark::NoNewVm, |filter, untold| {
+                    tracing::error!(filter, untold, %error, "the plugin was to get a new VM, which did not start");
+                });
                 known
             }
         }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::frame::{FrameError, Scanner};
 use super::{Command, Line, Login};
 use crate::upstream::{Checkout, Cluster, ConnectError, Place};
+use crate::world::one_line;
 
 /// Bytes that are gathered for one write.
 const WRITE_BYTES: usize = 64 << 10;
@@ -55,7 +56,7 @@ pub(super) async fn run(line: Rc<Line>, login: Login, cluster: Rc<Cluster>) {
         let Some(deadline) = line.deadline() else {
             continue;
         };
-        let opened = tokio::time::timeout_at(deadline, Link::open(&login, &cluster)).await;
+        let opened = tokio::time::timeout_at(deadline, Link::open(&line, &login, &cluster)).await;
         let end = match opened.unwrap_or(Err(Broken::Late)) {
             Ok(link) => {
                 let end = link.serve(&line, cluster.model().idle_timeout).await;
@@ -71,16 +72,21 @@ pub(super) async fn run(line: Rc<Line>, login: Login, cluster: Rc<Cluster>) {
                 broken
             }
         };
-        tracing::warn!(
-            cluster = login.cluster,
-            database = login.database,
-            "the connection to Redis ended: {end}"
-        );
+        if let Some(untold) = line.paces.ended.take() {
+            let end = end.to_string();
+            tracing::warn!(
+                cluster = login.cluster,
+                database = login.database,
+                untold,
+                "the connection to Redis ended: {}",
+                one_line(end.as_bytes())
+            );
+        }
     }
 }
 
 impl Link {
-    async fn open(login: &Login, cluster: &Rc<Cluster>) -> Result<Self, Broken> {
+    async fn open(line: &Line, login: &Login, cluster: &Rc<Cluster>) -> Result<Self, Broken> {
         let place = cluster.admit(&[]).await.map_err(Broken::from)?;
         let (stream, place) = place.connect_bare().await.map_err(Broken::from)?;
         let mut link = Self {
@@ -88,7 +94,7 @@ impl Link {
             inbox: BytesMut::new(),
             place,
         };
-        link.log_in(login).await?;
+        link.log_in(line, login).await?;
         cluster.answered(&link.place.host, StatusCode::OK);
         Ok(link)
     }
@@ -96,16 +102,18 @@ impl Link {
     /// What each new connection begins with. A login that is refused is no failure here: the Redis
     /// answers every command with the reason, which is the plugin's to see. Another database than
     /// the one that was asked for is worse than none.
-    async fn log_in(&mut self, login: &Login) -> Result<(), Broken> {
+    async fn log_in(&mut self, line: &Line, login: &Login) -> Result<(), Broken> {
         if !login.password.is_empty() {
             let reply = match &login.username[..] {
                 b"" => self.ask(&[b"AUTH", &login.password]).await?,
                 name => self.ask(&[b"AUTH", name, &login.password]).await?,
             };
-            if reply.starts_with(b"-") {
-                let reply = String::from_utf8_lossy(&reply);
-                let reply = reply.trim_end();
-                tracing::warn!(cluster = login.cluster, "Redis refuses the login: {reply}");
+            if reply.starts_with(b"-")
+                && let Some(untold) = line.paces.refused.take()
+            {
+                let reply = one_line(reply.trim_ascii_end());
+                let cluster = &login.cluster;
+                tracing::warn!(cluster, untold, "Redis refuses the login: {reply}");
             }
         }
         if login.database > 0 {

@@ -12,7 +12,7 @@ use weir_model::{OnFailure, limits};
 use super::{Carried, Ending, Far};
 use crate::exchange::SeatState;
 use crate::message::Side;
-use crate::plugin::{Admission, Slot};
+use crate::plugin::{Admission, Remark, Slot};
 use crate::stream::{Lane, Order};
 
 /// What a filter says of what it was shown.
@@ -198,11 +198,15 @@ impl Carried {
             return Ok(());
         }
         if self.continues >= limits::TCP_CONTINUES_MAX {
-            tracing::error!(
-                connection = self.connection.id,
-                filter = %self.chain[stage].filter.name,
-                "network filters continue the connection in circles: it is closed"
-            );
+            let (meter, connection) = (self.chain[stage].slot.meter(), self.connection.id);
+            meter.remark(Remark::Circle, |filter, untold| {
+                tracing::error!(
+                    connection,
+                    filter,
+                    untold,
+                    "network filters continue the connection in circles: it is closed"
+                )
+            });
             return Err(Ending::failed());
         }
         self.continues += 1;

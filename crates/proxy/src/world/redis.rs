@@ -9,6 +9,7 @@ use weir_guest::{Event, Reply, Status};
 use weir_model::limits;
 
 use super::{LiveWorld, Outcome};
+use crate::plugin::Remark;
 use crate::redis::{Login, Service, vet};
 
 /// The two lowest bits of a token of a Redis command.
@@ -65,8 +66,11 @@ impl LiveWorld {
             return Err(Status::InternalFailure);
         }
         if let Err(refusal) = vet(query) {
-            let plugin: &str = &root.filter.name;
-            tracing::warn!(plugin, "a Redis command was not sent: {refusal}");
+            let filter: &str = &root.filter.name;
+            let meter = self.guard.meter();
+            meter.remark(Remark::RedisCommand, |_, untold| {
+                tracing::warn!(filter, untold, "a Redis command was not sent: {refusal}");
+            });
             return Err(Status::BadArgument);
         }
         if !cluster.has_endpoint() {

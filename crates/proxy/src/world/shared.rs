@@ -12,6 +12,7 @@ use weir_model::{Exceeded, Limit};
 use super::guard::Guard;
 use super::{LiveWorld, Outcome};
 use crate::metrics::{self, DefineError, MetricRef, Metrics, Share};
+use crate::plugin::{Meter, Remark};
 
 impl LiveWorld {
     pub(super) fn shared_entry(&self, key: &[u8]) -> Outcome {
@@ -37,6 +38,7 @@ impl LiveWorld {
     pub(super) fn register_queue(&mut self, name: &[u8]) -> Outcome {
         let slot = self.slot.upgrade().ok_or(Status::InternalFailure)?;
         let notices = self.shared.notices.clone();
+        let meter = Arc::clone(slot.meter());
         let (slot, root, life) = (slot.index(), self.here.root, slot.root_life());
         let listener = Arc::new(move |token| {
             // A full channel means that the worker has more notices than it can take; the items
@@ -50,7 +52,7 @@ impl LiveWorld {
                 })
                 .is_err()
             {
-                tracing::warn!(token, "a notice of a shared queue was dropped");
+                tell_of_notice(&meter, token);
             }
         });
         let token = self
@@ -107,6 +109,18 @@ impl LiveWorld {
             Err(DequeueError::UnknownToken(_)) => Err(Status::NotFound),
         }
     }
+}
+
+/// Says that a worker did not learn of an item.
+pub(crate) fn tell_of_notice(meter: &Meter, token: u32) {
+    meter.remark(Remark::QueueNotice, |filter, untold| {
+        tracing::warn!(
+            filter,
+            token,
+            untold,
+            "a notice of a shared queue was dropped"
+        );
+    });
 }
 
 /// The metrics that a VM has defined. Ids carry the kind in their two lowest bits: counters 4, 8 …,
@@ -195,8 +209,10 @@ impl GuestMetrics {
 fn refusal(error: DefineError, name: &[u8], guard: &Guard) -> Status {
     match error {
         DefineError::TooManyMetrics { .. } => {
-            let metric = super::one_line(&name[..name.len().min(TOUCHED_NAME_BYTES_MAX)]);
-            tracing::warn!(%metric, %error, "a metric was not defined");
+            guard.meter().remark(Remark::MetricsFull, |filter, untold| {
+                let metric = super::one_line(&name[..name.len().min(TOUCHED_NAME_BYTES_MAX)]);
+                tracing::warn!(filter, %metric, %error, untold, "a metric was not defined");
+            });
             Status::InternalFailure
         }
         DefineError::TooManyOfOne { .. } => guard.refuse(Limit::Metrics),

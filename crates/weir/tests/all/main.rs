@@ -12,6 +12,7 @@ mod harness;
 mod life;
 mod load;
 mod malformed;
+mod remarks;
 mod tcp;
 mod upstreams;
 mod walls;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use weir_guest::SnapshotError;
 
 use super::Image;
+use crate::plugin::Remark;
 use crate::plugin::slot::Slot;
 
 /// The distance of two renewals, in times of what one costs.
@@ -84,11 +85,14 @@ impl Slot {
             }
             Some(Err(error)) => {
                 self.stats().renewal_failed();
-                tracing::error!(
-                    filter = %self.filter().name,
-                    %error,
-                    "no snapshot of the plugin: requests go on with the one before"
-                );
+                self.meter().remark(Remark::NoSnapshot, |filter, untold| {
+                    tracing::error!(
+                        filter,
+                        %error,
+                        untold,
+                        "no snapshot of the plugin: requests go on with the one before"
+                    );
+                });
             }
             // The VM has failed; the next one is to be shown.
             None => {}

@@ -15,7 +15,7 @@ use crate::plugin::lines::FailureLine;
 use crate::plugin::quarantine::Pattern;
 use crate::plugin::reports::{FailureReport, Notice};
 use crate::plugin::stats::Birth;
-use crate::plugin::{PluginError, exceeded_by};
+use crate::plugin::{PluginError, Remark, exceeded_by};
 use crate::stream::{Order, StreamRef};
 
 /// What a slot knows about its next VM.
@@ -183,10 +183,13 @@ impl Slot {
         if let (Some(quarantine), Some(pattern)) = (&self.stats.quarantine, pattern)
             && quarantine.blame(pattern, Instant::now())
         {
-            tracing::warn!(
-                filter = %self.filter.name,
-                "requests like the last one have made the plugin fail: they are kept from it"
-            );
+            self.meter.remark(Remark::Quarantine, |filter, untold| {
+                tracing::warn!(
+                    filter,
+                    untold,
+                    "requests like the last one have made the plugin fail: they are kept from it"
+                );
+            });
         }
         self.tell_failed(streams);
         self.restart_later();

@@ -45,7 +45,7 @@ impl Slot {
     pub(crate) fn queue_ready(&self, root: ContextId, token: u32) {
         if self.is_starting() {
             if !self.after_start(move |slot| slot.queue_ready(root, token)) {
-                tracing::warn!(token, "a notice of a shared queue was dropped");
+                crate::world::tell_of_notice(&self.meter, token);
             }
             return;
         }
