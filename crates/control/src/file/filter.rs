@@ -60,6 +60,7 @@ section! {
         /// and VM configuration (`module`, as Envoy), this filter alone (`plugin`), this filter with
         /// one configuration (`configuration`), or nothing (`request`: every request has a copy of
         /// a VM that was started and configured; timers, queues and their callouts run in that one).
+        /// `process`: as `request`, in a child process of the worker.
         isolation: IsolationText = IsolationText(Isolation::default());
         /// What it may use.
         limits: Option<LimitsText> = None;
