@@ -7,7 +7,7 @@ use std::fs::File;
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::{ExternType, FuncType, ModuleExport, ValType};
-use weir_model::{Dialect, Strictness};
+use weir_model::{Dialect, Strictness, one_line};
 
 use crate::abi::{self, AbiVersion, ValueType};
 use crate::code::{Code, Compiled, Source};
@@ -72,10 +72,10 @@ pub(crate) struct Exports {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// Not a WebAssembly module, or a broken one.
-    #[error("failed to parse corrupted Wasm module: {0}")]
+    #[error("failed to parse corrupted Wasm module: {}", one_line(.0))]
     Corrupted(String),
     /// Another engine may run it, this one cannot.
-    #[error("the engine {engine} cannot run the module: {error}")]
+    #[error("the engine {engine} cannot run the module: {}", one_line(error))]
     Engine {
         /// Name of the engine.
         engine: &'static str,
@@ -104,7 +104,11 @@ pub enum LoadError {
     )]
     NoAllocator,
     /// An import that the host does not have.
-    #[error("failed to load Wasm module due to a missing import: {module}.{name}")]
+    #[error(
+        "failed to load Wasm module due to a missing import: {}.{}",
+        one_line(module),
+        one_line(name)
+    )]
     UnknownImport {
         /// Import module.
         module: String,
@@ -112,7 +116,11 @@ pub enum LoadError {
         name: String,
     },
     /// An import that the host has with another type.
-    #[error("import {module}.{name} has type {found}, but the host offers {expected}")]
+    #[error(
+        "import {}.{} has type {found}, but the host offers {expected}",
+        one_line(module),
+        one_line(name)
+    )]
     WrongImportType {
         /// Import module.
         module: String,
@@ -127,7 +135,11 @@ pub enum LoadError {
     #[error("no memory for the module's start image: {0}")]
     Image(std::io::Error),
     /// Imported globals have no meaning in this ABI.
-    #[error("the module imports the global {module}.{name}; imported globals are not supported")]
+    #[error(
+        "the module imports the global {}.{}; imported globals are not supported",
+        one_line(module),
+        one_line(name)
+    )]
     ImportedGlobal {
         /// Import module.
         module: String,
@@ -135,7 +147,10 @@ pub enum LoadError {
         name: String,
     },
     /// A callback with a type that the ABI does not give it.
-    #[error("bad function signature for {name}: {found}, expected {expected}")]
+    #[error(
+        "bad function signature for {}: {found}, expected {expected}",
+        one_line(name)
+    )]
     WrongExportType {
         /// Export name.
         name: String,

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use wasmtime::Val;
+use weir_model::one_line;
 
 use crate::image::Image;
 use crate::memory::Seed;
@@ -37,7 +38,7 @@ pub(crate) enum Value {
 
 /// Why a module's state cannot be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state of this module cannot be put into a snapshot: {}", obstacles.join("; "))]
+#[error("the state of this module cannot be put into a snapshot: {}", one_line(&obstacles.join("; ")))]
 pub struct SnapshotRefusal {
     /// One sentence for each reason.
     pub obstacles: Vec<String>,

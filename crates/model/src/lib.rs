@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod route;
 pub mod site;
 pub mod tcp;
+pub mod text;
 
 pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Protocol};
 pub use code::{CodeCache, EngineChoice};
@@ -33,6 +34,7 @@ pub use route::{
 };
 pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site};
 pub use tcp::TcpForward;
+pub use text::one_line;
 
 /// A name given by the operator: of a cluster, module, filter or route. Cheap to clone.
 pub type Name = std::sync::Arc<str>;

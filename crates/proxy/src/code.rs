@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
 use weir_guest::code::{Cache, CacheReport, Code, Digest, Source};
 use weir_guest::{Engine, LoadError, Program, ProgramOptions};
-use weir_model::{CodeCache, Dialect, EngineChoice, Filter, ModuleSource, Name, Site, Strictness};
+use weir_model::{
+    CodeCache, Dialect, EngineChoice, Filter, ModuleSource, Name, Site, Strictness, one_line,
+};
 
 use crate::gateway::PrepareError;
 use crate::plugin::ModuleFile;
@@ -196,7 +198,7 @@ fn tell(filter: &Filter, code: &Code, program: &Program) {
     for stub in &program.stubs {
         tracing::warn!(
             %module,
-            import = %stub,
+            import = %one_line(stub),
             "the module imports a function that this host does not have; it answers Unimplemented"
         );
     }

@@ -18,6 +18,7 @@ mod root;
 mod shared;
 mod sight;
 
+use std::borrow::Cow;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -562,22 +563,12 @@ fn is_space(character: char) -> bool {
     character.is_ascii_whitespace() || character == '\u{b}'
 }
 
-/// Text of a guest as one line: control characters are escaped, so that it cannot pass for lines of
-/// the gateway.
-pub(crate) fn one_line(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
-    if !text.chars().any(char::is_control) {
-        return text;
+/// Text of a guest as one line.
+pub(crate) fn one_line(bytes: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => weir_model::one_line(text),
+        Cow::Owned(text) => weir_model::one_line(&text).into_owned().into(),
     }
-    let mut line = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '\t' => line.push(character),
-            control if control.is_control() => line.extend(control.escape_default()),
-            other => line.push(other),
-        }
-    }
-    line.into()
 }
 
 fn random(length: u32) -> Outcome {

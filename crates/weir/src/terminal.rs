@@ -7,6 +7,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
+use weir_model::text;
+
 use crate::cli::Colour;
 use crate::failure::{Failure, Outcome};
 
@@ -188,10 +190,10 @@ fn quietly(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Text of others (names in a module, file names) without what a terminal would obey.
+/// Text that has names of others in it, without what a terminal would obey. It may have lines.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let is_harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let is_harmful = |c: char| text::is_misread(c) && c != '\n';
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }

@@ -23,6 +23,8 @@ impl Call<'_> {
             | Self::ReplaceHeader { name, .. }
             | Self::RemoveHeader { name, .. }
             | Self::RegisterQueue { name } => (is_no_name(name), Status::BadArgument),
+            // As beyond the filter's own limit, which may be lower.
+            Self::DefineMetric { name, .. } => (is_no_name(name), Status::InternalFailure),
             Self::ResolveQueue { vm_id, name } => {
                 (is_no_name(vm_id) || is_no_name(name), Status::NotFound)
             }

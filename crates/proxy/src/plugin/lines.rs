@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use weir_guest::code::{Digest, Source};
 use weir_guest::door::Trace;
-use weir_model::{Name, limits};
+use weir_model::{Name, limits, one_line};
 
 use super::reports::FailureReport;
 use super::stats::FilterStats;
@@ -51,9 +51,8 @@ impl FailureLine {
             callback = report.callback,
             streams = self.streams,
             failures = self.failures,
-            "the plugin failed: {}{}",
-            report.reason,
-            report.trace
+            "the plugin failed: {}",
+            one_line(&report.text())
         );
     }
 }

@@ -51,6 +51,11 @@ impl FailureReport {
         }
     }
 
+    /// The reason and where the guest was.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.reason, self.trace)
+    }
+
     fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.kind, self.callback).hash(&mut hasher);

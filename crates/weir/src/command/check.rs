@@ -8,7 +8,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use weir_guest::abi;
 use weir_guest::inspect::{self, Report, Standing};
-use weir_model::{Dialect, Filter, FilterUse, Module, ModuleSource, Name, Site, Strictness};
+use weir_model::{
+    Dialect, Filter, FilterUse, Module, ModuleSource, Name, Site, Strictness, one_line,
+};
 
 use crate::cli::Check;
 use crate::failure::{Failure, Outcome};
@@ -143,7 +145,7 @@ fn print_findings(
 ) -> Result<Outcome, Failure> {
     for note in &findings.notes {
         let label = terminal.paint(Tone::Doubtful, "warning:").into_owned();
-        let text = printable(&note.text);
+        let text = one_line(&note.text);
         terminal.print(&format!(
             "{}: {label} {}: {text}\n",
             file.display(),
@@ -152,7 +154,11 @@ fn print_findings(
     }
     for problem in &findings.problems {
         let label = terminal.paint(Tone::Bad, "problem:").into_owned();
-        let text = printable(&problem.text);
+        // What a start says may have lines of its own; names in it are escaped.
+        let text = match problem.module.as_str() {
+            "" => printable(&problem.text),
+            _ => one_line(&problem.text),
+        };
         terminal.print(&format!(
             "{}: {label} {}: {text}\n",
             file.display(),

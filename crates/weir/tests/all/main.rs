@@ -5,6 +5,7 @@ mod code;
 mod conformance;
 mod copies;
 mod faults;
+mod forged;
 mod gateway;
 mod grants;
 mod guests;

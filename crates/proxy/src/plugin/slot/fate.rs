@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use weir_guest::apart::PluginProcess;
 use weir_guest::{Cause, Event, Failure, FailureKind, StartError};
-use weir_model::{OnFailure, limits};
+use weir_model::{OnFailure, limits, one_line};
 
 use super::Slot;
 use crate::plugin::breaker::Permit;
@@ -220,9 +220,8 @@ impl Slot {
             Notice::Summary(failures) => tracing::error!(
                 filter = &*self.filter.name,
                 failures,
-                "the plugin goes on failing, last with: {}{}",
-                report.reason,
-                report.trace
+                "the plugin goes on failing, last with: {}",
+                one_line(&report.text())
             ),
             Notice::Nothing => {}
         }

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use weir_guest::inspect::{Export, ImportGroup, Kind, Memory, Purpose, Report, Standing, Verdict};
-use weir_model::Dialect;
+use weir_model::{Dialect, one_line};
 
-use crate::terminal::{Terminal, Tone, printable};
+use crate::terminal::{Terminal, Tone};
 
 /// Columns of a page; longer lists are wrapped.
 const WIDTH: usize = 96;
@@ -46,7 +46,7 @@ struct Page<'p, 't> {
 
 impl Page<'_, '_> {
     fn title(&mut self, text: &str) {
-        let text = printable(text);
+        let text = one_line(text);
         self.line(&self.terminal.paint(Tone::Title, &text));
     }
 
@@ -59,7 +59,7 @@ impl Page<'_, '_> {
     fn fact(&mut self, name: &str, text: &str) {
         let name = format!("{name:<11}");
         let name = self.terminal.paint(Tone::Faint, &name).into_owned();
-        self.line(&format!("  {name}{}", printable(text)));
+        self.line(&format!("  {name}{}", one_line(text)));
     }
 
     /// Words after a label, wrapped below each other.
@@ -68,7 +68,7 @@ impl Page<'_, '_> {
         let mut line = format!("  {label}:");
         let mut width = line.chars().count();
         for (index, word) in words.enumerate() {
-            let word = printable(&word).into_owned();
+            let word = one_line(&word).into_owned();
             let comma = if index == 0 { "" } else { "," };
             line.push_str(comma);
             width += word.chars().count() + 1 + comma.len();
@@ -158,7 +158,7 @@ impl Page<'_, '_> {
         let answer = self.terminal.paint(tone, answer).into_owned();
         self.line(&format!("\n{question}: {answer}"));
         for text in verdict.problems.iter().chain(&verdict.notes) {
-            self.line(&format!("  - {}", printable(text)));
+            self.line(&format!("  - {}", one_line(text)));
         }
     }
 
@@ -170,13 +170,13 @@ impl Page<'_, '_> {
         }
         self.title("Needs to be granted");
         for grant in &report.grants {
-            self.line(&format!("  - {}", printable(grant)));
+            self.line(&format!("  - {}", one_line(grant)));
         }
         if report.purpose == Purpose::ProxyWasmPlugin {
             self.line("");
             self.title("As settings of a filter (what runs shows with grants: { mode: dry_run })");
             for line in report.needs.yaml().lines() {
-                self.line(&format!("    {}", printable(line)));
+                self.line(&format!("    {}", one_line(line)));
             }
         }
     }
