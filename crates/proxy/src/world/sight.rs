@@ -5,6 +5,7 @@
 //! Invariant: what the original holds beside that is in no answer, nor are its size and number.
 
 mod hash;
+mod query;
 
 use weir_guest::door::MapKind;
 use weir_model::{HiddenBodies, Pattern, Sees, Showing};
@@ -60,6 +61,11 @@ impl Sight {
         !self.rules(side).is_empty() || (side == Side::Request && !self.query.is_empty())
     }
 
+    /// Whether there are rules for parameters of the query.
+    pub(crate) fn rules_query(&self) -> bool {
+        !self.query.is_empty()
+    }
+
     /// Whether there are rules for properties.
     pub(crate) fn rules_properties(&self) -> bool {
         !self.properties.is_empty()
@@ -98,91 +104,6 @@ impl Sight {
         let rules = self.rules(side);
         let is_seen = |name: &[u8]| !matches!(rule(rules, name), Showing::Hide);
         list.iter().filter(|(name, _)| is_seen(name)).count()
-    }
-
-    /// A path whose query has only what the filter sees.
-    fn seen_path(&self, path: &[u8]) -> Vec<u8> {
-        self.with_query(path, |name, value| {
-            match rule(&self.query, &decoded(name)) {
-                Showing::Show => Some(value.map(<[u8]>::to_vec)),
-                Showing::Hide => None,
-                other => Some(value.and_then(|value| self.shown(other, value))),
-            }
-        })
-    }
-
-    /// The path that a filter wrote, with what it did not see of the original in its place again:
-    /// hidden parameters at the end, masked ones where their masks stand.
-    pub(crate) fn restored_path(&self, written: &[u8], original: &[u8]) -> Vec<u8> {
-        if self.query.is_empty() {
-            return written.to_vec();
-        }
-        let mut masked: Vec<(&[u8], Vec<u8>, &[u8])> = Vec::new();
-        let mut hidden: Vec<&[u8]> = Vec::new();
-        for part in parts_of(query_of(original).unwrap_or_default()) {
-            let (name, value) = split(part);
-            match rule(&self.query, &decoded(name)) {
-                Showing::Show => {}
-                Showing::Hide => hidden.push(part),
-                other => {
-                    let value = value.unwrap_or_default();
-                    let mask = self.shown(other, value).unwrap_or_default();
-                    masked.push((name, mask, value));
-                }
-            }
-        }
-        let mut path = self.with_query(written, |name, value| {
-            let Some(value) = value else {
-                return Some(None);
-            };
-            let place = masked
-                .iter()
-                .position(|(known, mask, _)| *known == name && *mask == value);
-            let value = place.map_or(value, |place| masked.remove(place).2);
-            Some(Some(value.to_vec()))
-        });
-        for part in hidden {
-            let mark = if query_of(&path).is_some() {
-                b'&'
-            } else {
-                b'?'
-            };
-            path.push(mark);
-            path.extend_from_slice(part);
-        }
-        path
-    }
-
-    /// Makes a path again from the parameters of its query. `change` says what a parameter
-    /// becomes: nothing, a name, or a name with a value.
-    #[expect(
-        clippy::unused_self,
-        reason = "it stands beside its two callers, which need the rules"
-    )]
-    fn with_query(
-        &self,
-        path: &[u8],
-        mut change: impl FnMut(&[u8], Option<&[u8]>) -> Option<Option<Vec<u8>>>,
-    ) -> Vec<u8> {
-        let Some(query) = query_of(path) else {
-            return path.to_vec();
-        };
-        let mut made = path[..path.len() - query.len() - 1].to_vec();
-        let mut mark = b'?';
-        for part in parts_of(query) {
-            let (name, value) = split(part);
-            let Some(value) = change(name, value) else {
-                continue;
-            };
-            made.push(mark);
-            mark = b'&';
-            made.extend_from_slice(name);
-            if let Some(value) = value {
-                made.push(b'=');
-                made.extend_from_slice(&value);
-            }
-        }
-        made
     }
 
     /// What the filter sees of a property's value, by the names that the property has; `None`: the
@@ -247,45 +168,6 @@ fn ends(value: &[u8], first: usize, last: usize) -> Vec<u8> {
         return CUT.to_vec();
     }
     [&value[..first], CUT, &value[value.len() - last..]].concat()
-}
-
-/// The query of a path, without its mark.
-fn query_of(path: &[u8]) -> Option<&[u8]> {
-    let mark = path.iter().position(|byte| *byte == b'?')?;
-    Some(&path[mark + 1..])
-}
-
-fn parts_of(query: &[u8]) -> impl Iterator<Item = &[u8]> {
-    query
-        .split(|byte| *byte == b'&')
-        .filter(|part| !part.is_empty())
-}
-
-fn split(part: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match part.iter().position(|byte| *byte == b'=') {
-        Some(mark) => (&part[..mark], Some(&part[mark + 1..])),
-        None => (part, None),
-    }
-}
-
-/// A name of a parameter as servers read it: `%74oken` and `token` are one name.
-fn decoded(name: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = (byte == b'%').then(|| after.get(..2)).flatten();
-        let escaped = escaped
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if let Some(byte) = escaped {
-            decoded.push(byte);
-            rest = &after[2..];
-        } else {
-            decoded.push(if byte == b'+' { b' ' } else { byte });
-            rest = after;
-        }
-    }
-    decoded
 }
 
 /// Which side a map of a stream is of; `None`: it is of the plugin's own callouts.

@@ -2,8 +2,6 @@
 //!
 //! Invariant: a header that the filter does not see as it is stays as it is, whatever it writes.
 
-use std::borrow::Cow;
-
 use weir_guest::Event;
 use weir_guest::door::MapKind;
 use weir_model::Pattern;
@@ -70,16 +68,9 @@ impl LiveWorld {
             if !rules.may_send(lower) || !rules.may_see_to_write(side, lower) {
                 return;
             }
-            match edit {
-                Edit::Add(value) => {
-                    let value = rules.restored(list, side, lower, value);
-                    Edit::Add(&value).apply(list, side, name);
-                }
-                Edit::Replace(value) => {
-                    let value = rules.restored(list, side, lower, value);
-                    Edit::Replace(&value).apply(list, side, name);
-                }
-                Edit::Remove => edit.apply(list, side, name),
+            match rules.sight_of_query(side, lower) {
+                Some(sight) => edit_path(sight, list, edit),
+                None => edit.apply(list, side, name),
             }
         })
     }
@@ -208,23 +199,10 @@ impl Rules {
         false
     }
 
-    /// The value that is stored for one that the filter wrote.
-    fn restored<'w>(
-        &self,
-        list: &HeaderList,
-        side: Side,
-        name: &[u8],
-        written: &'w [u8],
-    ) -> Cow<'w, [u8]> {
-        match &self.sight {
-            Some(sight) if side == Side::Request && name == b":path" => {
-                let original = list.first(b":path", side).map(FieldValue::as_bytes);
-                sight
-                    .restored_path(written, original.unwrap_or_default())
-                    .into()
-            }
-            _ => written.into(),
-        }
+    /// The rules for the query, if this is the path that has it.
+    fn sight_of_query(&self, side: Side, name: &[u8]) -> Option<&Sight> {
+        let sight = self.sight.as_ref()?;
+        (side == Side::Request && name == b":path" && sight.rules_query()).then_some(sight)
     }
 
     fn replace_all(&self, list: &mut HeaderList, pairs: &[(&[u8], &[u8])], side: Side) {
@@ -235,6 +213,7 @@ impl Rules {
             protected || !self.shows(side, name)
         };
         let before = std::mem::take(list);
+        let mut path = Vec::new();
         for (name, value) in pairs {
             let known = HeaderName::parse(name, side);
             let lower = known.as_bytes();
@@ -251,8 +230,16 @@ impl Rules {
                 continue;
             }
             self.may_send(lower);
-            let value = self.restored(&before, side, lower, value);
-            list.add(name, FieldValue::copied(&value), side);
+            if self.sight_of_query(side, lower).is_some() {
+                path = joined(path, value);
+            } else {
+                list.add(name, FieldValue::copied(value), side);
+            }
+        }
+        if let Some(sight) = self.sight_of_query(side, b":path")
+            && !is_kept(b":path")
+        {
+            put_path(sight, list, &path, path_of(&before));
         }
         for (name, value) in before.entries() {
             if is_kept(name.as_bytes()) {
@@ -260,6 +247,44 @@ impl Rules {
             }
         }
     }
+}
+
+/// Changes a path in which the filter does not see all parameters as they are.
+fn edit_path(sight: &Sight, list: &mut HeaderList, edit: Edit<'_>) {
+    let original = path_of(list).to_vec();
+    let written = match edit {
+        Edit::Replace(value) => value.to_vec(),
+        Edit::Remove => Vec::new(),
+        // What is left of one that was removed is none.
+        Edit::Add(value) if original.first() == Some(&b'?') => value.to_vec(),
+        Edit::Add(value) => joined(sight.seen_path(&original), value),
+    };
+    put_path(sight, list, &written, &original);
+}
+
+/// Writes a path that holds the unseen parameters of the original. Those stay where there is no path
+/// any more: one that is written next gets them.
+fn put_path(sight: &Sight, list: &mut HeaderList, written: &[u8], original: &[u8]) {
+    let path = sight.restored_path(written, original);
+    if path.is_empty() {
+        list.remove(b":path", Side::Request);
+    } else {
+        list.replace(b":path", FieldValue::copied(&path), Side::Request);
+    }
+}
+
+fn path_of(list: &HeaderList) -> &[u8] {
+    let path = list.first(b":path", Side::Request);
+    path.map(FieldValue::as_bytes).unwrap_or_default()
+}
+
+/// Two values as adding the second one makes them.
+fn joined(mut first: Vec<u8>, second: &[u8]) -> Vec<u8> {
+    if !first.is_empty() && !second.is_empty() {
+        first.push(b',');
+    }
+    first.extend_from_slice(second);
+    first
 }
 
 /// Whether it is a header of the connection, in any case.

@@ -55,6 +55,10 @@ fn queries_lose_what_is_hidden() {
     check("/p?inside=1&i=2", "/p?i=2");
     check("/p?%74=1", "/p");
     check("/p?a=t=1", "/p?a=t=1");
+    check("/p?a=1;t=1", "/p?a=1");
+    check("/p?t=1;a=1&b=1", "/p?b=1");
+    check("/p?a=1;k=1;b=2&c", "/p?a=1;k=***&c");
+    check("/p?;t=1&;a", "/p?;a");
 }
 
 #[test]
@@ -69,8 +73,22 @@ fn written_paths_get_back_what_was_not_seen() {
     check("/n?a=1", "/p?t=1&t=2", "/n?a=1&t=1&t=2");
     check("/n?k=***", "/p?k=secret", "/n?k=secret");
     check("/n?k=***&k=***", "/p?k=1&k=2", "/n?k=1&k=2");
-    check("/n?k=other", "/p?k=secret", "/n?k=other");
-    check("/n", "/p?k=secret", "/n");
+    // Dropped and put back, whatever was written in its place.
+    check("/n", "/p?k=secret", "/n?k=secret");
+    check("/n?k=mine", "/p?k=secret", "/n?k=secret");
+    check("/n?%6b=mine&a", "/p?k=secret", "/n?k=secret&a");
+    check("/n?k=mine", "/p", "/n");
+    check("/n?t=mine&a", "/p", "/n?a");
+    check("/n?t=mine&t=mine", "/p?%74=1", "/n?%74=1");
+    check("/n?k=1&k=2&k=3", "/p?k=a&k=b", "/n?k=a&k=b");
+    // Fragments are cut before.
+    check("/n?a=1#", "/p?t=1", "/n?a=1&t=1");
+    check("/n#f?a=1", "/p?t=1&k=2", "/n?t=1&k=2");
+    // Servers that part at semicolons, and those that do not.
+    check("/n?a=1;t=mine", "/p", "/n?a=1");
+    check("/n?a=1", "/p?a=1;t=1;b=2", "/n?a=1&t=1;b=2");
+    check("/n?a=1;k=***", "/p?a=1;k=1", "/n?a=1;k=1");
+    check("", "/p?t=1", "?t=1");
 }
 
 #[test]

@@ -301,7 +301,47 @@ fn a_path_is_changed_around_what_is_not_seen() {
         path("/else?token=***&q=1", mask.clone()),
         "/else?token=secret&q=1"
     );
-    assert_eq!(path("/else?token=mine", mask), "/else?token=mine");
+    // Review 5, F6: these were the filter's to change, to drop and to double.
+    for showing in [Showing::Hide, Showing::Hash, mask] {
+        for written in ["/else", "/else?token=mine", "/else?%74oken=mine", "/else#f"] {
+            let path = path(written, showing.clone());
+            assert_eq!(path, "/else?token=secret", "{written}");
+        }
+    }
+}
+
+/// Review 5, F6: a filter wrote a guess under a hashed name and read its hash.
+#[test]
+fn nothing_that_a_filter_writes_into_a_path_is_hashed() {
+    if is_oracle() {
+        return;
+    }
+    let sees = || Sees {
+        query: rules(&[("token", Showing::Hash)]),
+        hash_key: Some(Variable::Text("k".to_owned())),
+        ..Sees::default()
+    };
+    for write in [
+        r#"(replace 0 ":path" "/p?token=secret")"#,
+        r#"(replace 0 ":path" "/p?token=a&token=secret")"#,
+        r#"(add 0 ":path" "/p?token=secret")"#,
+        r#"(remove 0 ":path") (add 0 ":path" "/p?token=secret")"#,
+        r#"(set_pairs 0 "{:method:GET;:path:/p?token=secret;:authority:h}")"#,
+        r#"(set_pairs 0 "{:method:GET;:authority:h}") (replace 0 ":path" "/p?token=secret")"#,
+    ] {
+        let script =
+            format!(r#"(request_headers {write} (get 0 ":path") (prop "request\00path"))"#);
+        let gateway = seeing(&script, sees()).start();
+        gateway.ask("GET /p?token=other HTTP/1.1\r\nhost: h\r\n\r\n");
+        let lines = gateway.logs_when(0, 2).join("\n");
+        assert!(!lines.contains(HASH), "{write}: {lines}");
+        let head = gateway.upstream.until(|_| true).head;
+        let tokens = head.matches("token=").count();
+        assert!(
+            tokens == 1 && head.contains("token=other"),
+            "{write}: {head}"
+        );
+    }
 }
 
 #[test]
