@@ -95,6 +95,18 @@ pub const FAULTS_NOTED_BYTES_MIN: usize = 1 << 20;
 pub const PAIRS_BYTES_MAX: usize = 1 << 20;
 /// Pairs in such a buffer (as Envoy).
 pub const PAIRS_MAX: usize = 1024;
+/// Bytes that a header map may hold once a guest has written to it, beside what came from the wire:
+/// as much as one pairs buffer, and many times what servers take.
+pub const HEADER_MAP_BYTES_MAX: usize = PAIRS_BYTES_MAX;
+/// Headers in such a map (as in a pairs buffer).
+pub const HEADER_MAP_ENTRIES_MAX: usize = PAIRS_MAX;
+/// Bytes that a body may have in which a guest replaces or adds bytes, unless the filters may hold
+/// more: what `uncompress` may give at once.
+pub const EDITED_BODY_BYTES_MAX: usize = FOREIGN_BYTES_MAX;
+/// Bytes of the body of an answer that a guest composes (as what it may inject ahead of a client).
+pub const ANSWER_BODY_BYTES_MAX: usize = INJECTED_BYTES_MAX;
+/// Bytes of the details of such an answer, which the access log shows; the rest is cut.
+pub const ANSWER_DETAILS_BYTES_MAX: usize = 4 << 10;
 /// Bytes of one `random_get` (as Envoy).
 pub const RANDOM_BYTES_MAX: u32 = 64 << 10;
 /// Parts of one write of a guest to its output: what systems allow a `writev`.
@@ -122,9 +134,6 @@ pub const TOUCHED_NAME_BYTES_MAX: usize = 256;
 pub const GUEST_NAME_BYTES_MAX: usize = 64 << 10;
 /// Bytes of the path of a property, which is split into its parts. Real ones have some dozens.
 pub const PROPERTY_PATH_BYTES_MAX: usize = 4 << 10;
-/// Bytes of the details of a plugin's answer, which go to the access log. The rest is cut: the answer
-/// must not fail for it, as it may be what keeps a request out.
-pub const ANSWER_DETAILS_BYTES_MAX: usize = 4 << 10;
 /// Body of a callout's response (as Envoy's async client).
 pub const CALLOUT_BODY_BYTES_MAX: usize = 32 << 20;
 /// Body of a callout's request, as of its response.

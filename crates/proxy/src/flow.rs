@@ -480,6 +480,11 @@ impl Flow {
         self.has_overflown
     }
 
+    /// How much each stage may hold.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Changes how much each stage may hold.
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;

@@ -5,7 +5,7 @@ mod headers;
 mod inline;
 
 pub(crate) use body::BodyBuffer;
-pub(crate) use headers::{FieldValue, HeaderList, HeaderName, Pseudo, is_hop_by_hop};
+pub(crate) use headers::{FieldValue, Full, HeaderList, HeaderName, Pseudo, is_hop_by_hop};
 pub(crate) use inline::Side;
 
 /// A request or a response while filters look at it.

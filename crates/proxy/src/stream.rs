@@ -14,7 +14,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 use weir_guest::door::{ContextId, StreamKind};
-use weir_model::Name;
+use weir_model::{Name, limits};
 
 use crate::flow::Flow;
 use crate::foreign::{PropertyKind, Span};
@@ -262,6 +262,12 @@ impl Stream {
             Side::Request => &mut self.request_flow,
             Side::Response => &mut self.response_flow,
         }
+    }
+
+    /// Bytes that a body may have which a filter changes.
+    pub(crate) fn edited_body_max(&self) -> usize {
+        let held = self.request_flow.limit().max(self.response_flow.limit());
+        held.max(limits::EDITED_BODY_BYTES_MAX)
     }
 
     /// Gives an order and wakes the exchange.

@@ -313,10 +313,7 @@ impl LiveWorld {
                 }
                 Ok(Reply::Done)
             }
-            Call::LocalResponse(response) => {
-                self.local_response(&response);
-                Ok(Reply::Done)
-            }
+            Call::LocalResponse(response) => self.local_response(&response),
             Call::Foreign { name, arguments } => self.foreign(name, arguments),
             Call::Withheld { function } => {
                 self.note_function(function);
@@ -462,10 +459,13 @@ impl LiveWorld {
         }
     }
 
-    fn local_response(&mut self, response: &weir_guest::door::LocalResponse<'_>) {
+    fn local_response(&mut self, response: &weir_guest::door::LocalResponse<'_>) -> Outcome {
         let Some((stream, stage)) = self.stream() else {
-            return;
+            return Ok(Reply::Done);
         };
+        if response.body.len() > limits::ANSWER_BODY_BYTES_MAX {
+            return Err(Status::InternalFailure);
+        }
         let mut headers = HeaderList::default();
         for (name, value) in pairs::decode(response.headers) {
             if !self.may_answer_with(name) {
@@ -492,7 +492,7 @@ impl LiveWorld {
             && std::mem::replace(&mut access.has_answered, true)
             && speaks_higress
         {
-            return;
+            return Ok(Reply::Done);
         }
         let earlier = stream.orders.iter_mut().find_map(|order| match order {
             Order::Answer { answer, .. } => Some(answer),
@@ -510,6 +510,7 @@ impl LiveWorld {
             None if stream.is_logging => {}
             None => stream.order(Order::Answer { stage, answer }),
         }
+        Ok(Reply::Done)
     }
 }
 

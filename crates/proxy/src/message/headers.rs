@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue};
+use weir_model::limits::{HEADER_MAP_BYTES_MAX, HEADER_MAP_ENTRIES_MAX};
 
 use super::inline::{self, Side};
 
@@ -135,15 +136,22 @@ impl From<HeaderValue> for FieldValue {
 }
 
 /// An ordered list of headers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderList {
     entries: Vec<(HeaderName, FieldValue)>,
+    /// At least the bytes that guests have added and that are still there.
+    written: usize,
 }
+
+/// A guest has filled a list, or wants to put too much into it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full;
 
 impl HeaderList {
     pub(crate) fn with_capacity(entries: usize) -> Self {
         Self {
             entries: Vec::with_capacity(entries),
+            written: 0,
         }
     }
 
@@ -192,6 +200,7 @@ impl HeaderList {
         };
         Self {
             entries: self.entries.iter().filter_map(shown).collect(),
+            written: 0,
         }
     }
 
@@ -268,6 +277,35 @@ impl HeaderList {
     pub(crate) fn remove_field(&mut self, name: &http::HeaderName) {
         self.entries
             .retain(|(known, _)| !matches!(known, HeaderName::Field(known) if known == name));
+    }
+
+    /// Counts what a guest is about to write. Adds it up; only a list that seems full is looked at.
+    /// `name`: of the entries that this replaces.
+    pub(crate) fn admit(&mut self, bytes: usize, name: Option<&[u8]>) -> Result<(), Full> {
+        let written = self.written.saturating_add(bytes);
+        if written <= HEADER_MAP_BYTES_MAX && self.entries.len() < HEADER_MAP_ENTRIES_MAX {
+            self.written = written;
+            return Ok(());
+        }
+        let stays = |known: &&(HeaderName, FieldValue)| name.is_none_or(|name| !known.0.is(name));
+        let stay = self.entries.iter().filter(stays);
+        let (count, held) = stay.fold((0, 0_usize), |(count, sum), (name, value)| {
+            (
+                count + 1,
+                sum + name.as_bytes().len() + value.as_bytes().len(),
+            )
+        });
+        let written = held.saturating_add(bytes);
+        if written > HEADER_MAP_BYTES_MAX || count >= HEADER_MAP_ENTRIES_MAX {
+            return Err(Full);
+        }
+        self.written = written;
+        Ok(())
+    }
+
+    /// A guest has made the list anew.
+    pub(crate) fn was_written(&mut self) {
+        self.written = self.bytes();
     }
 
     /// Sum of the lengths of all names and values.
@@ -417,6 +455,37 @@ mod tests {
                 ("x-forwarded-for", "1.1.1.1,2.2.2.2"),
             ],
         );
+    }
+
+    #[test]
+    fn what_guests_write_is_bounded() {
+        let mut headers = list(&[(":path", "/a")]);
+        let half = vec![b'x'; HEADER_MAP_BYTES_MAX / 2];
+        let mut write = |name: &[u8], value: &[u8], replaces: bool| {
+            let bytes = name.len() + value.len();
+            let admitted = headers.admit(bytes, replaces.then_some(name)).is_ok();
+            if admitted {
+                let value = FieldValue::copied(value);
+                headers.replace(name, value, Side::Request);
+            }
+            assert!(headers.bytes() <= HEADER_MAP_BYTES_MAX);
+            admitted
+        };
+        assert!(write(b"a", &half, false));
+        assert!(!write(b"b", &half, false));
+        assert!(write(b"b", b"1", false));
+        // As often as it likes in the same place.
+        for _ in 0..5 {
+            assert!(write(b"a", &half, true));
+        }
+        assert!(!write(b"A", &[half.clone(), half].concat(), true));
+        let mut number = 0_u32;
+        while write(format!("n{number}").as_bytes(), b"", false) {
+            number += 1;
+        }
+        let present = number as usize + 3;
+        assert_eq!(present, HEADER_MAP_ENTRIES_MAX);
+        assert!(write(b"n0", b"1", true), "one for another");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use weir_guest::{Reply, Status, pairs};
 use weir_model::limits;
 
 use super::{GrpcView, LiveWorld, Outcome};
-use crate::message::{BodyBuffer, HeaderList, Side};
+use crate::message::{BodyBuffer, Full, HeaderList, Side};
 use crate::stream::Stream;
 
 /// How a map is looked at.
@@ -54,12 +54,13 @@ impl LiveWorld {
     pub(super) fn edit_headers(
         &self,
         map: MapKind,
-        edit: impl FnOnce(&mut HeaderList, Side),
+        edit: impl FnOnce(&mut HeaderList, Side) -> Result<(), Full>,
     ) -> Outcome {
         if is_callout(map) {
             return Err(Status::BadArgument);
         }
-        self.with_map(map, Use::Edit, |list| edit(list, side_of(map)))?;
+        self.with_map(map, Use::Edit, |list| edit(list, side_of(map)))?
+            .map_err(|Full| Status::InternalFailure)?;
         if map == MapKind::RequestHeaders
             && let Some((stream, stage)) = self.stream()
         {
@@ -187,7 +188,11 @@ impl LiveWorld {
         }
         let (stream, stage) = self.stream().ok_or(Status::BadArgument)?;
         let stream = &mut *stream.borrow_mut();
+        let most = stream.edited_body_max();
         let body = window_of(stream, stage, kind).ok_or(Status::BadArgument)?;
+        if length_after(body, (start as usize, length as usize), bytes) > most {
+            return Err(Status::InternalFailure);
+        }
         body.splice(
             start as usize,
             length as usize,
@@ -247,6 +252,16 @@ impl LiveWorld {
             | BufferKind::CallArguments => Ok(Bytes::new()),
         }
     }
+}
+
+/// How long a body becomes by a splice that is one of those that there are.
+fn length_after(body: &BodyBuffer, (start, length): (usize, usize), bytes: &[u8]) -> usize {
+    let goes = if start == 0 {
+        length.min(body.len())
+    } else {
+        0
+    };
+    (body.len() - goes).saturating_add(bytes.len())
 }
 
 /// A guest may edit the message that it looks at, as in Envoy; nobody else sees that.

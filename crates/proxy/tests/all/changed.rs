@@ -162,3 +162,43 @@ fn callouts_go_to_paths() {
     let head = gateway.side.until(|_| true).head;
     assert!(head.contains("outbound|80||s"), "{head}");
 }
+
+/// Review 5, F4: only time bounded what a filter put into a map, and no limit counted it.
+#[test]
+fn what_filters_write_is_bounded() {
+    if is_oracle() {
+        return;
+    }
+    // Bytes at 1 MiB of memory, behind the texts: half of what a map may hold, and too long an answer.
+    let add =
+        r#"(!env proxy_add_header_map_value 0 (ptr "x-a") 3 1048576 524288) (show "half" @status)"#;
+    let script = format!(
+        r#"(request_headers (memory.fill (i32.const 1048576) (i32.const 97) (i32.const 524288))
+            {add} {add} {add} (!replace 0 "x-a" "b") {add} (!remove 0 "x-a")
+            (loop $more (bump a) (!add 0 "x-b" "c") (br_if $more (i32.eqz @status)))
+            (show "added" @a)
+            (!env proxy_set_buffer_bytes 0 0 0 1048576 16) (show "none" @status)
+            (!env proxy_send_local_response 200 0 0 1048576 16777217 0 0 -1) (show "answer" @status)
+            (!remove 0 "x-b"))
+          (request_body
+            (loop $more (bump b) (!env proxy_set_buffer_bytes 0 0 0 1048576 8388608) (br_if $more (i32.eqz @status)))
+            (show "parts" @b) (show "status" @status)
+            (!env proxy_set_buffer_bytes 0 0 -1 1048576 3) (show "replaced" @status))"#
+    );
+    let gateway = with(guest(&script)).start();
+    let request = "POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc";
+    assert_eq!(gateway.ask(request).brief(), (200, "ok"));
+    let lines = gateway.logs_when(0, 10);
+    let (first, rest) = lines.split_at(4);
+    assert_eq!(first, ["half 0", "half 10", "half 10", "half 0"]);
+    let added: u32 = rest[0]
+        .strip_prefix("added ")
+        .expect("a number")
+        .parse()
+        .expect("a number");
+    assert!((1000..=1024).contains(&added), "{added}");
+    let expected = ["none 2", "answer 10", "parts 4", "status 10", "replaced 0"];
+    assert_eq!(rest[1..], expected);
+    let seen = gateway.upstream.until(|seen| seen.is_whole);
+    assert_eq!(seen.body, "aaa");
+}

@@ -7,7 +7,7 @@ use weir_guest::door::MapKind;
 use weir_model::Pattern;
 
 use super::Rules;
-use crate::message::{FieldValue, HeaderList, HeaderName, Side};
+use crate::message::{FieldValue, Full, HeaderList, HeaderName, Side};
 use crate::stream::{Stream, StreamRef};
 use crate::touched::Kind;
 use crate::world::sight::{Sight, side_of_stream};
@@ -33,11 +33,21 @@ pub(in crate::world) enum Edit<'e> {
 }
 
 impl Edit<'_> {
-    fn apply(self, list: &mut HeaderList, side: Side, name: &[u8]) {
+    fn apply(self, list: &mut HeaderList, side: Side, name: &[u8]) -> Result<(), Full> {
+        self.admit(list, name)?;
         match self {
             Self::Add(value) => list.add(name, FieldValue::copied(value), side),
             Self::Replace(value) => list.replace(name, FieldValue::copied(value), side),
             Self::Remove => list.remove(name, side),
+        }
+        Ok(())
+    }
+
+    fn admit(self, list: &mut HeaderList, name: &[u8]) -> Result<(), Full> {
+        match self {
+            Self::Add(value) => list.admit(name.len() + value.len(), None),
+            Self::Replace(value) => list.admit(name.len() + value.len(), Some(name)),
+            Self::Remove => Ok(()),
         }
     }
 }
@@ -66,7 +76,7 @@ impl LiveWorld {
             let known = HeaderName::parse(name, side);
             let lower = known.as_bytes();
             if !rules.may_send(lower) || !rules.may_see_to_write(side, lower) {
-                return;
+                return Ok(());
             }
             match rules.sight_of_query(side, lower) {
                 Some(sight) => edit_path(sight, list, edit),
@@ -82,7 +92,11 @@ impl LiveWorld {
         map: MapKind,
         pairs: &[(&[u8], &[u8])],
     ) -> Outcome {
-        self.edit_headers(map, |list, side| self.rules.replace_all(list, pairs, side))
+        self.edit_headers(map, |list, side| {
+            self.rules.replace_all(list, pairs, side);
+            list.was_written();
+            Ok(())
+        })
     }
 
     /// The pairs of an answer of the filter's own, without what it may not send.
@@ -250,7 +264,8 @@ impl Rules {
 }
 
 /// Changes a path in which the filter does not see all parameters as they are.
-fn edit_path(sight: &Sight, list: &mut HeaderList, edit: Edit<'_>) {
+fn edit_path(sight: &Sight, list: &mut HeaderList, edit: Edit<'_>) -> Result<(), Full> {
+    edit.admit(list, b":path")?;
     let original = path_of(list).to_vec();
     let written = match edit {
         Edit::Replace(value) => value.to_vec(),
@@ -260,6 +275,7 @@ fn edit_path(sight: &Sight, list: &mut HeaderList, edit: Edit<'_>) {
         Edit::Add(value) => joined(sight.seen_path(&original), value),
     };
     put_path(sight, list, &written, &original);
+    Ok(())
 }
 
 /// Writes a path that holds the unseen parameters of the original. Those stay where there is no path
