@@ -100,6 +100,16 @@ impl Pattern {
         }
     }
 
+    /// Whether everything that the other one means is meant.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (_, Self::Exact(name)) => self.matches(name.as_bytes()),
+            (Self::Prefix(prefix), Self::Prefix(longer)) => longer.starts_with(prefix.as_str()),
+            (Self::Exact(_), Self::Prefix(_)) => false,
+        }
+    }
+
     /// The pattern as it is written.
     #[must_use]
     pub fn text(&self) -> String {

@@ -7,6 +7,7 @@
 use smallvec::SmallVec;
 
 mod metadata;
+pub mod names;
 mod node;
 mod value;
 

@@ -182,6 +182,21 @@ fn check_says_what_a_use_lacks() {
 }
 
 #[test]
+fn check_says_which_rules_of_sight_do_nothing() {
+    let more = ", sees: { properties: { request.pth: hide, sourceaddress: hide, source.port: hide, mine: hide }, \
+                request_headers: { \"x-*\": show, x-secret: hide, authorization: hide } }";
+    let told = greedy(more).run("check @weir.yaml").expect(
+        Outcome::Fine,
+        &[
+            "names \"request.pth\", which is no property of this host; did you mean \"request.path\"?",
+            "names \"sourceaddress\", which is no property of this host; did you mean \"source.address\"?",
+            "the rule for \"x-secret\" never counts, as the one for \"x-*\" stands before it",
+        ],
+    );
+    assert_eq!(told.out.matches("sees.").count(), 3, "{told:?}");
+}
+
+#[test]
 fn inspect_prints_settings_that_fit() {
     let told = greedy("").run("inspect @plugin.wasm").expect(
         Outcome::Fine,

@@ -2,7 +2,8 @@
 
 use weir_guest::inspect::Report;
 use weir_guest::{abi, inspect::Needs};
-use weir_model::{Filter, GrantMode, Randomness, Site};
+use weir_model::{Filter, GrantMode, Pattern, Randomness, Sees, Site};
+use weir_proxy::property::names;
 
 use super::{Finding, Findings};
 
@@ -43,6 +44,9 @@ pub(super) fn judge(report: &Report, filter: &Filter, site: &Site, findings: &mu
             ));
         }
     }
+    for text in filter.sees.iter().flat_map(idle_rules) {
+        tell(text);
+    }
     for vm_id in grants.vm_ids.iter().flatten() {
         if !site.filters.values().any(|other| *other.vm_id == **vm_id) {
             tell(format!(
@@ -50,6 +54,41 @@ pub(super) fn judge(report: &Report, filter: &Filter, site: &Site, findings: &mu
             ));
         }
     }
+}
+
+/// Rules of sight that do nothing: what is to be hidden would be shown.
+fn idle_rules(sees: &Sees) -> Vec<String> {
+    let sections = [
+        ("request_headers", &sees.request_headers),
+        ("response_headers", &sees.response_headers),
+        ("query", &sees.query),
+        ("properties", &sees.properties),
+    ];
+    let mut texts = Vec::new();
+    for (section, rules) in sections {
+        for (index, (pattern, _)) in rules.iter().enumerate() {
+            let mut earlier = rules[..index].iter().map(|(earlier, _)| earlier);
+            if let Some(earlier) = earlier.find(|earlier| earlier.covers(pattern)) {
+                texts.push(format!(
+                    "sees.{section}: the rule for \"{}\" never counts, as the one for \"{}\" stands before it",
+                    pattern.text(),
+                    earlier.text()
+                ));
+            }
+        }
+    }
+    for (pattern, _) in &sees.properties {
+        // Any other name may be one that a plugin gives.
+        if let Pattern::Exact(name) = pattern
+            && !names::is_known(name)
+            && let Some(meant) = weir_control::nearest(name, names::KNOWN)
+        {
+            texts.push(format!(
+                "sees.properties names \"{name}\", which is no property of this host; did you mean \"{meant}\"?"
+            ));
+        }
+    }
+    texts
 }
 
 /// Functions and callbacks that a list of capabilities leaves out.

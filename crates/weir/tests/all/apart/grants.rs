@@ -52,9 +52,9 @@ impl Scene<'_> {
     fn play(&self, isolation: &str) -> Played {
         let (upstream, seen) = Upstream::echoing();
         let folder = TempDir::new().expect("a folder can be made");
-        let data = folder.path().join("data");
-        fs::create_dir(&data).expect("the folder can be written");
-        fs::write(data.join("table.txt"), "a=1\nb=2\n").expect("the folder can be written");
+        let granted = folder.path().join("data");
+        fs::create_dir(&granted).expect("the folder can be written");
+        fs::write(granted.join("table.txt"), "a=1\nb=2\n").expect("the folder can be written");
         let gateway = Gateway::start(&self.site(&upstream, folder.path(), isolation));
         let answer = gateway.ask(&self.request);
         let lines = || lines_of(&gateway.log(), "one");
@@ -68,7 +68,7 @@ impl Scene<'_> {
             .filter(|line| line.contains("not_granted_total{"));
         let mut sent: Vec<String> = seen.take().iter().map(told).collect();
         sent.sort();
-        let files = fs::read_dir(&data).expect("the folder is there").flatten();
+        let files = fs::read_dir(&granted).expect("the folder is there").flatten();
         let files = files.map(|file| file.file_name().to_string_lossy().into_owned());
         let played = Played {
             lines: lines(),
