@@ -108,15 +108,15 @@ mod tests {
         const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut cpp = "_Z1fSt4pairIiiE".to_owned();
         let mut last = "S_".to_owned();
-        for level in 0..30 {
-            cpp += &format!("S_I{last}{last}E");
-            last = format!("S{}_", char::from(DIGITS[level]));
+        for digit in &DIGITS[..30] {
+            cpp.extend(["S_I", &last, &last, "E"]);
+            last = format!("S{}_", char::from(*digit));
         }
         let mut rust = "_RINvC1a1f".to_owned();
         let mut last = "u".to_owned();
         for _ in 0..60 {
             let place = rust.len() - "_R".len();
-            rust += &format!("T{last}{last}E");
+            rust.extend(["T", &last, &last, "E"]);
             last = backward(place);
         }
         rust.push('E');

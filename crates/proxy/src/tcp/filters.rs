@@ -205,7 +205,7 @@ impl Carried {
                     filter,
                     untold,
                     "network filters continue the connection in circles: it is closed"
-                )
+                );
             });
             return Err(Ending::failed());
         }

@@ -68,7 +68,9 @@ impl Scene<'_> {
             .filter(|line| line.contains("not_granted_total{"));
         let mut sent: Vec<String> = seen.take().iter().map(told).collect();
         sent.sort();
-        let files = fs::read_dir(&granted).expect("the folder is there").flatten();
+        let files = fs::read_dir(&granted)
+            .expect("the folder is there")
+            .flatten();
         let files = files.map(|file| file.file_name().to_string_lossy().into_owned());
         let played = Played {
             lines: lines(),

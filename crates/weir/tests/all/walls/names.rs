@@ -61,7 +61,7 @@ fn a_name_that_stands_for_gigabytes_costs_nothing() {
     let mut name = "_Z1fSt4pairIiiE".to_owned();
     let mut last = "S_".to_owned();
     for digit in &DIGITS[..30] {
-        name += &format!("S_I{last}{last}E");
+        name.extend(["S_I", &last, &last, "E"]);
         last = format!("S{}_", char::from(*digit));
     }
     let gateway = text(&named(&name)).keys("isolation: request").start();
