@@ -44,11 +44,15 @@ pub struct Source {
 }
 
 impl Display for Trace {
-    /// A part of a sentence, or nothing.
+    /// A part of a sentence, or nothing. A frame that calls itself is told once.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (number, frame) in self.frames.iter().enumerate() {
-            let before = if number == 0 { "; in " } else { ", called by " };
-            write!(f, "{before}{frame}")?;
+        let mut before = "; in ";
+        for row in self.frames.chunk_by(|frame, caller| frame == caller) {
+            write!(f, "{before}{}", row[0])?;
+            if row.len() > 1 {
+                write!(f, " {} times", row.len())?;
+            }
+            before = ", called by ";
         }
         Ok(())
     }
@@ -171,10 +175,12 @@ mod tests {
             frames: vec![
                 frame(Some("f"), Some(16), Some(source)),
                 frame(None, Some(32), None),
+                frame(None, Some(32), None),
+                frame(None, Some(32), None),
                 frame(Some("g"), None, None),
             ],
         };
-        let text = "; in f (src/lib.rs:12), called by function 7 (at 0x20), called by g";
+        let text = "; in f (src/lib.rs:12), called by function 7 (at 0x20) 3 times, called by g";
         assert_eq!(trace.to_string(), text);
         assert_eq!(Trace::default().to_string(), "");
     }

@@ -124,10 +124,16 @@ impl<'a> Terminal<'a> {
     pub(crate) fn failure(&mut self, failure: &Failure) -> Outcome {
         if !failure.is_told() {
             let mut text = self.err.paint(Tone::Bad, "weir:").into_owned();
-            let _ = write!(text, " {}", printable(&failure.to_string()));
+            let mut told = failure.to_string();
+            let _ = write!(text, " {}", printable(&told));
             let mut cause = failure.source();
             while let Some(error) = cause {
-                let _ = write!(text, "\n  because: {}", printable(&error.to_string()));
+                let reason = error.to_string();
+                // Some errors say their cause themselves.
+                if !told.ends_with(&reason) {
+                    let _ = write!(text, "\n  because: {}", printable(&reason));
+                    told = reason;
+                }
                 cause = error.source();
             }
             if let Some(hint) = failure.hint() {

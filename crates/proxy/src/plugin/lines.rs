@@ -28,8 +28,8 @@ pub(crate) struct FailureLine {
     pub(crate) report: FailureReport,
     /// Requests and connections that the VM had.
     pub(crate) streams: usize,
-    /// Failures in a row.
-    pub(crate) failures: u32,
+    /// Failures in a row; `None`: it was a copy's, which costs nobody else anything.
+    pub(crate) failures: Option<u32>,
 }
 
 /// Looks up source lines for all filters, one failure after the other.

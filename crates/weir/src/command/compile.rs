@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use weir_guest::code::{Cache, CachedCode, Code, Compiled, KeepError, Source};
+use weir_guest::inspect::{InspectError, inspect};
 use weir_guest::{Engine, EngineError, EngineKind, LoadError, Pace};
 use weir_model::{CodeCache, EngineChoice, ModuleSource, Site, limits};
 
@@ -56,6 +57,8 @@ enum Problem {
     #[error("cannot read it: {0}")]
     Read(#[from] std::io::Error),
     #[error(transparent)]
+    NoModule(#[from] InspectError),
+    #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -72,6 +75,7 @@ fn compile(
     if Code::cached(engine, cache, source.digest(), kind)?.is_some() {
         return Ok(Done::WasThere);
     }
+    inspect(source.bytes())?;
     let compiled = Compiled::make(&source, kind, Pace::Hurried)?;
     compiled.keep(engine, cache)?;
     Ok(Done::Compiled(compiled.bytes() as u64))

@@ -229,7 +229,7 @@ fn compile_fills_the_cache_of_a_gateway() {
             Outcome::Problem,
             &[
                 "cpu.wasm: compiled for pulley",
-                "broken.wasm: problem: failed to parse",
+                "broken.wasm: problem: this is a text file, not a WebAssembly module",
             ],
         );
     folder

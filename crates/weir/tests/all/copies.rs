@@ -43,6 +43,8 @@ fn requests_have_nothing_of_one_another_and_fall_alone() {
     // Twenty failures in one way are one line.
     let log = gateway.log();
     assert_eq!(log.matches("the plugin failed").count(), 1, "{log}");
+    // It counts for no row: a copy costs nobody else anything.
+    assert!(!log.contains("failures="), "{log}");
     let metrics = gateway.admin("/metrics").text();
     for line in [
         "weir_filter_failures_total{filter=\"probe\",kind=\"trap\"} 20",
@@ -73,6 +75,11 @@ filters: {{ a: {{ module: hides, isolation: request }} }}
         path.display()
     );
     let (code, words) = refused(&configuration);
+    assert_eq!(
+        words.matches("filter ").count(),
+        1,
+        "each cause is told once: {words}"
+    );
     assert_ne!(code, Some(0));
     assert!(
         words.contains("isolation request") && words.contains("table.set"),

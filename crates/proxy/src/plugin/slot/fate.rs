@@ -202,18 +202,14 @@ impl Slot {
         self.stats.failed(report.kind);
         // A copy costs nobody else anything.
         let is_copy = self.copy_of().is_some();
-        let row = if is_copy {
-            0
-        } else {
-            self.stats.breaker.failed(now)
-        };
+        let failures = (!is_copy).then(|| self.stats.breaker.failed(now));
         match self.stats.reports.take(&mut report, now) {
             Notice::InFull => {
                 let line = FailureLine {
                     filter: self.filter.name.clone(),
                     report,
                     streams,
-                    failures: row,
+                    failures,
                 };
                 self.stats.lines.log(line, &self.stats);
             }
