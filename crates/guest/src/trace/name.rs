@@ -107,10 +107,9 @@ mod tests {
     fn names_that_stand_for_gigabytes_are_cut_before_they_are_written() {
         const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut cpp = "_Z1fSt4pairIiiE".to_owned();
-        let mut last = "S_".to_owned();
         for digit in &DIGITS[..30] {
+            let last = format!("S{}_", char::from(*digit));
             cpp.extend(["S_I", &last, &last, "E"]);
-            last = format!("S{}_", char::from(*digit));
         }
         let mut rust = "_RINvC1a1f".to_owned();
         let mut last = "u".to_owned();

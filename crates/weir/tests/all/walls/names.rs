@@ -59,10 +59,9 @@ fn a_failure_is_told_with_its_source_lines_and_again_without_looking_them_up() {
 fn a_name_that_stands_for_gigabytes_costs_nothing() {
     const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut name = "_Z1fSt4pairIiiE".to_owned();
-    let mut last = "S_".to_owned();
     for digit in &DIGITS[..30] {
+        let last = format!("S{}_", char::from(*digit));
         name.extend(["S_I", &last, &last, "E"]);
-        last = format!("S{}_", char::from(*digit));
     }
     let gateway = text(&named(&name)).keys("isolation: request").start();
     let before = gateway.resident_kib();
