@@ -133,8 +133,13 @@ impl Drop for Cap {
     }
 }
 
-/// The engine asks even for growth beyond the module's own maximum, which then fails: that is not
-/// counted, or a guest that tries again and again would use up its limit with nothing.
+/// Whether the module's own maximum lets something grow to this. The engine asks even for growth that
+/// then fails: it is not counted, or a guest that tries again and again would use up its limit with
+/// nothing.
+fn is_possible(desired: usize, maximum: Option<usize>) -> bool {
+    maximum.is_none_or(|maximum| desired <= maximum)
+}
+
 impl ResourceLimiter for Cap {
     fn memory_growing(
         &mut self,
@@ -142,13 +147,11 @@ impl ResourceLimiter for Cap {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        Ok(self.grant(Grant {
-            bytes: (desired - current) as u64,
-            elements: 0,
-        }))
+        Ok(is_possible(desired, maximum)
+            && self.grant(Grant {
+                bytes: (desired - current) as u64,
+                elements: 0,
+            }))
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -162,13 +165,11 @@ impl ResourceLimiter for Cap {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        Ok(self.grant(Grant {
-            bytes: 0,
-            elements: (desired - current) as u64,
-        }))
+        Ok(is_possible(desired, maximum)
+            && self.grant(Grant {
+                bytes: 0,
+                elements: (desired - current) as u64,
+            }))
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {

@@ -36,19 +36,7 @@ fn run(arrivals: &[&'static str], actions: &[Action], resumes: bool) -> (String,
     let mut flow = Flow::new(1, 100);
     let mut actions = actions.iter();
     let mut shown = Vec::new();
-    let mut settle = |flow: &mut Flow| {
-        while let Some((stage, part)) = flow.next() {
-            shown.push(match part {
-                Part::Headers { end } => text(&Frame::Headers { end }),
-                Part::Trailers => "T".to_owned(),
-                Part::Body { end } => {
-                    let bytes = flow.window(stage).unwrap().slice(0, usize::MAX);
-                    text(&Frame::Body { bytes, end })
-                }
-            });
-            flow.apply(stage, part, *actions.next().unwrap_or(&Continue), false);
-        }
-    };
+    let mut settle = |flow: &mut Flow| shown.extend(show(flow, &mut actions));
     for arrival in arrivals {
         flow.arrive(frame(arrival));
         settle(&mut flow);
@@ -59,10 +47,32 @@ fn run(arrivals: &[&'static str], actions: &[Action], resumes: bool) -> (String,
         flow.resume(0);
         settle(&mut flow);
     }
-    let left: Vec<_> = std::iter::from_fn(|| flow.pop())
-        .map(|frame| text(&frame))
-        .collect();
-    (shown.join(" "), left.join(" "))
+    let left = left(&mut flow);
+    (shown.join(" "), left)
+}
+
+/// What a stage is shown until nothing more comes, each decision from `actions`, then "go on".
+fn show(flow: &mut Flow, actions: &mut std::slice::Iter<'_, Action>) -> Vec<String> {
+    let mut shown = Vec::new();
+    while let Some((stage, part)) = flow.next() {
+        shown.push(match part {
+            Part::Headers { end } => text(&Frame::Headers { end }),
+            Part::Trailers => "T".to_owned(),
+            Part::Body { end } => {
+                let bytes = flow.window(stage).unwrap().slice(0, usize::MAX);
+                text(&Frame::Body { bytes, end })
+            }
+        });
+        flow.apply(stage, part, *actions.next().unwrap_or(&Continue), false);
+    }
+    shown
+}
+
+/// What has passed all stages.
+fn left(flow: &mut Flow) -> String {
+    let left = std::iter::from_fn(|| flow.pop());
+    let left: Vec<_> = left.map(|frame| text(&frame)).collect();
+    left.join(" ")
 }
 
 /// A filter that appended to a body once split it in two for the next one.

@@ -1,26 +1,8 @@
 //! Stages that are shown once more what they hold.
 
 use super::super::*;
-use super::{frame, text};
+use super::{frame, left, show};
 use Action::{Buffer, Continue, Drop, StopAllAndBuffer, StopIteration, Watermark};
-
-/// What a stage is shown until nothing more comes.
-fn show(flow: &mut Flow, actions: &[Action]) -> String {
-    let mut actions = actions.iter();
-    let mut shown = Vec::new();
-    while let Some((stage, part)) = flow.next() {
-        shown.push(match part {
-            Part::Headers { end } => text(&Frame::Headers { end }),
-            Part::Trailers => "T".to_owned(),
-            Part::Body { end } => {
-                let bytes = flow.window(stage).unwrap().slice(0, usize::MAX);
-                text(&Frame::Body { bytes, end })
-            }
-        });
-        flow.apply(stage, part, *actions.next().unwrap_or(&Continue), false);
-    }
-    shown.join(" ")
-}
 
 /// What is shown once more, and then leaves; `None`: it cannot be.
 #[track_caller]
@@ -29,14 +11,12 @@ fn check(arrivals: &[&'static str], actions: &[Action], expected: Option<&str>) 
     for arrival in arrivals {
         flow.arrive(frame(arrival));
     }
-    show(&mut flow, actions);
+    show(&mut flow, &mut actions.iter());
     assert_eq!(flow.can_begin_again(0), expected.is_some());
     let Some(expected) = expected else { return };
     flow.begin_again(0);
-    assert_eq!(show(&mut flow, &[]), expected);
-    let left: Vec<_> = std::iter::from_fn(|| flow.pop()).collect();
-    let left: Vec<_> = left.iter().map(text).collect();
-    assert_eq!(left.join(" "), expected);
+    assert_eq!(show(&mut flow, &mut [].iter()).join(" "), expected);
+    assert_eq!(left(&mut flow), expected);
 }
 
 #[test]
