@@ -89,7 +89,7 @@ pub const GUEST_RESERVATIONS_KEPT: usize = 64;
 pub const RESET_KEPT_BYTES_MAX: usize = 16 << 20;
 /// Bytes of memory from which on a VM notes whether its events took page faults (0.3 µs an event), so
 /// that a reset need not look through all pages (some 10 µs for a Go plugin's).
-pub const FAULTS_NOTED_BYTES_MIN: usize = 1 << 20;
+pub const FAULTS_NOTED_BYTES_MIN: u64 = 1 << 20;
 
 /// A pairs buffer handed over by a guest (as Envoy).
 pub const PAIRS_BYTES_MAX: usize = 1 << 20;

@@ -22,8 +22,8 @@ pub(super) struct State {
     last: Option<Snapshot>,
     memories: Vec<Part>,
     globals: Vec<Global>,
-    /// Whether the memories are so large that asking the kernel which pages were written to costs
-    /// more than asking after each event whether there can be new ones.
+    /// Whether this VM is made to be reset, with memories so large that asking the kernel which pages
+    /// were written to costs more than asking after each event whether there can be new ones.
     notes_faults: bool,
 }
 
@@ -51,8 +51,6 @@ impl State {
                 image: Arc::clone(&seed.image),
                 written: Written::default(),
             });
-        let memories: Vec<_> = memories.collect();
-        let bytes: usize = memories.iter().map(|part| part.region.bytes()).sum();
         let globals = program.exports.globals.iter().map(|export| {
             let global = instance.get_module_export(&mut *store, export);
             let global = global.and_then(wasmtime::Extern::into_global);
@@ -62,9 +60,9 @@ impl State {
             identity: *program.start_image.identity(),
             refusal: program.refusal.clone(),
             last: None,
-            memories,
+            memories: memories.collect(),
             globals: globals.collect::<Result<_, _>>()?,
-            notes_faults: bytes >= limits::FAULTS_NOTED_BYTES_MIN && faults::are_counted(),
+            notes_faults: false,
         })
     }
 
@@ -115,6 +113,8 @@ impl<W: World> Host<W> {
         }
         let (mut vm, _) = self.make(program, snapshot, world, limits)?;
         vm.set_globals(snapshot).map_err(refused)?;
+        vm.state.notes_faults =
+            vm.state.bytes() >= limits::FAULTS_NOTED_BYTES_MIN && faults::are_counted();
         vm.settle();
         Ok(vm)
     }
