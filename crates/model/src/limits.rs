@@ -1,5 +1,6 @@
 //! Every limit and every default, each with its unit and its reason.
 
+pub mod bindgen;
 pub mod guest;
 pub mod maps;
 

@@ -1,0 +1,9 @@
+//! Typed maps from outside: declarations, schemas, values.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod declarations;
+mod generated;
+mod programs;
+mod schemas;
+mod support;
+mod values;

@@ -1,0 +1,3 @@
+// Written by `weir bindgen`; do not edit.
+pub mod users;
+pub mod weir_map;

@@ -1,0 +1,14 @@
+//! Limits of typed maps.
+
+/// Types in each other, as in `list<list<u8>>`: more is a mistake or an attack on the reader's stack.
+pub const TYPE_DEPTH_MAX: usize = 16;
+/// Records in each other once all names are looked up: values are read by code that calls itself.
+pub const VALUE_DEPTH_MAX: usize = 64;
+/// The highest number of a field: what the wire format has room for.
+pub const FIELD_NUMBER_MAX: u32 = (1 << 29) - 1;
+/// Types of one schema: far beyond what people write, little enough to look through.
+pub const TYPES_MAX: usize = 4096;
+/// Bytes of one source file.
+pub const SOURCE_BYTES_MAX: u64 = 4 << 20;
+/// Fields of one record with a layout: a C struct of this many members is a mistake.
+pub const LAYOUT_BYTES_MAX: usize = 1 << 16;
