@@ -1,18 +1,23 @@
 //! The operator's HTTP server: a page, health, metrics, statistics, the configuration, the log level.
 //!
-//! It shows no secrets and changes nothing but the log level. Invariants: one exchange per
-//! connection, each within [`limits::ADMIN_EXCHANGE_TIME`]; at most
-//! [`limits::ADMIN_CONNECTIONS_MAX`] connections. It needs a runtime of its own, so that a busy
+//! It shows no secrets, and changes nothing but the log level and entries of shared maps. Invariants:
+//! one exchange per connection, each within [`limits::ADMIN_EXCHANGE_TIME`] unless it follows the
+//! changes of a map; at most [`limits::ADMIN_CONNECTIONS_MAX`] connections. It needs a runtime of its own, so that a busy
 //! gateway can still be looked at.
 
 mod answer;
+pub mod client;
 mod guard;
+mod maps;
+pub mod query;
 mod site;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +25,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time;
 use weir_model::{Site, limits};
+
+use maps::Watches;
 
 /// Pause after a failed accept: usually file descriptors are short, and trying at once cannot help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -56,14 +63,29 @@ pub trait Observe: Send + Sync + 'static {
     /// # Errors
     /// If the text is no filter: why.
     fn set_log(&self, filter: &str) -> Result<(), String>;
+    /// The shared maps; `None`: there are none to be shown.
+    fn maps(&self) -> Option<weir_maps::Engine>;
 }
 
-/// Serves until `shutdown` completes, then lets exchanges in flight end.
+/// Serves until `shutdown` completes, then lets exchanges in flight end. Not `Send`: maps are
+/// reached from the thread that this runs on.
 pub async fn serve(
     listener: TcpListener,
     observe: Arc<dyn Observe>,
     shutdown: impl Future<Output = ()>,
 ) {
+    let local = LocalSet::new();
+    local
+        .run_until(accept_all(listener, observe, shutdown))
+        .await;
+}
+
+async fn accept_all(
+    listener: TcpListener,
+    observe: Arc<dyn Observe>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let watches = Watches::default();
     let mut shutdown = pin!(shutdown);
     let mut exchanges = JoinSet::new();
     loop {
@@ -73,7 +95,8 @@ pub async fn serve(
             Some(_) = exchanges.join_next(), if !exchanges.is_empty() => {}
             accepted = accept(&listener), if !is_full => match accepted {
                 Ok(stream) => {
-                    exchanges.spawn(exchange(stream, Arc::clone(&observe)));
+                    let exchange = exchange(stream, Arc::clone(&observe), watches.clone());
+                    exchanges.spawn_local(exchange);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin address cannot accept a connection");
@@ -95,17 +118,30 @@ async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 /// One request and its answer.
-async fn exchange(stream: TcpStream, observe: Arc<dyn Observe>) {
+async fn exchange(stream: TcpStream, observe: Arc<dyn Observe>, watches: Watches) {
+    // Whether the answer takes as long as the client wants.
+    let follows = Rc::new(Cell::new(false));
+    let noted = Rc::clone(&follows);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let answer = answer::answer(&request.into_parts().0, observe.as_ref());
-        async move { Ok::<_, Infallible>(answer) }
+        let (observe, watches) = (Arc::clone(&observe), watches.clone());
+        let noted = Rc::clone(&noted);
+        async move {
+            let answer = answer::answer(request, observe.as_ref(), &watches).await;
+            noted.set(matches!(answer.body(), http_body_util::Either::Right(_)));
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
         .timer(TokioTimer::new())
         .header_read_timeout(limits::ADMIN_EXCHANGE_TIME)
         .serve_connection(TokioIo::new(stream), service);
-    match time::timeout(limits::ADMIN_EXCHANGE_TIME, connection).await {
+    let mut connection = pin!(connection);
+    let outcome = match time::timeout(limits::ADMIN_EXCHANGE_TIME, connection.as_mut()).await {
+        Err(_) if follows.get() => Ok(connection.await),
+        outcome => outcome,
+    };
+    match outcome {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "an exchange on the admin address failed"),
         Err(_) => tracing::debug!("an exchange on the admin address took too long"),

@@ -10,8 +10,10 @@ pub(crate) mod grants;
 pub(crate) mod isolation;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod maps;
 pub(crate) mod route;
 pub(crate) mod site;
+pub(crate) mod stores;
 pub(crate) mod tcp;
 
 pub(crate) use cluster::{ClusterText, EjectionText};
@@ -24,8 +26,12 @@ pub(crate) use grants::{
 };
 pub(crate) use limits::LimitsText;
 pub(crate) use listener::ListenerText;
+pub(crate) use maps::{MapQuotaText, MapText, RightsText};
 pub(crate) use route::{
     ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,
 };
 pub(crate) use site::{Manager, NodeText, SiteText};
+pub(crate) use stores::{
+    DurabilityWord, DurableText, MEMORY, MapStoreText, RedisText, RedisWord, SsdText, StoreText,
+};
 pub(crate) use tcp::TcpText;

@@ -7,6 +7,8 @@ mod chain;
 mod failure;
 mod grants;
 mod listener;
+mod maps;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,15 @@ pub(crate) fn lowered(
         )
     };
     let modules = site.modules.0.into_iter().map(named).collect();
+    let stores = by_name(
+        site.stores.0,
+        |key| key.name.clone(),
+        |name, store| stores::lowered_store((&name, store), folder, reader),
+    );
+    let stores: BTreeMap<_, _> = stores
+        .into_iter()
+        .filter_map(|(name, store)| Some((name, store?)))
+        .collect();
     Site {
         listeners,
         clusters: by_name(site.clusters.0, |key| key.name.clone(), lowered_cluster),
@@ -61,6 +72,12 @@ pub(crate) fn lowered(
             |key| key.name.clone(),
             |name, filter| lowered_filter(name, filter, folder, reader),
         ),
+        maps: by_name(
+            site.maps.0,
+            |key| key.name.clone(),
+            |name, map| maps::lowered_map((&name, &map), &stores, reader),
+        ),
+        stores,
         background: lowered_uses(site.background.0),
         admin: admin.map(|address| Admin {
             address: address.value.0,

@@ -5,6 +5,7 @@
 
 mod callbacks;
 mod functions;
+mod maps;
 
 use std::fmt;
 
@@ -12,11 +13,16 @@ use weir_model::Dialect;
 
 pub use callbacks::CALLBACKS;
 pub use functions::HOST_FUNCTIONS;
+pub use maps::MAP_FUNCTIONS;
 
 /// The module name of every Proxy-Wasm import.
 pub const ENV: &str = "env";
 /// The two module names under which the same WASI functions are offered.
 pub const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+/// The module name of WASI-Map's functions.
+pub const MAPS: &str = "wasi_map_v1";
+/// The module name of its first draft's functions.
+pub const DRAFT_MAPS: &str = "wasi_map";
 /// What names of version markers begin with.
 pub const MARKER_PREFIX: &str = "proxy_abi_version_";
 /// Exports that hand out guest memory, in the order of the host's lookup (section 1.2).
@@ -49,6 +55,10 @@ pub enum Namespace {
     Env,
     /// WASI preview 1, under either of [`WASI_MODULES`].
     Wasi,
+    /// WASI-Map: [`MAPS`].
+    Maps,
+    /// The first draft of WASI-Map: [`DRAFT_MAPS`].
+    DraftMaps,
 }
 
 impl Namespace {
@@ -57,6 +67,8 @@ impl Namespace {
     pub fn of(module: &str) -> Option<Self> {
         match module {
             ENV => Some(Self::Env),
+            MAPS => Some(Self::Maps),
+            DRAFT_MAPS => Some(Self::DraftMaps),
             name if WASI_MODULES.contains(&name) => Some(Self::Wasi),
             _ => None,
         }
@@ -82,6 +94,8 @@ pub enum Topic {
     SharedData,
     /// Queues shared by VMs.
     Queues,
+    /// Shared maps: WASI-Map.
+    Maps,
     /// Counters, gauges and histograms.
     Metrics,
     /// Attributes of the stream and of the gateway; the plugin's configuration.
@@ -119,6 +133,7 @@ impl Topic {
             Self::Redis => "redis",
             Self::SharedData => "shared data",
             Self::Queues => "shared queues",
+            Self::Maps => "shared maps",
             Self::Metrics => "metrics",
             Self::Properties => "properties",
             Self::Foreign => "foreign functions",
@@ -222,6 +237,8 @@ pub enum Origin {
     Envoy,
     /// Higress alone.
     Higress,
+    /// This host: neither Envoy nor Higress has it.
+    Weir,
 }
 
 /// A function that the host offers to guests.
@@ -231,8 +248,13 @@ pub struct HostFunction {
     pub namespace: Namespace,
     /// Import name.
     pub name: &'static str,
+    /// Its name in lists of capabilities: what stands in different modules under one name has
+    /// different ones.
+    pub capability: &'static str,
     /// Parameter types.
     pub params: &'static [ValueType],
+    /// Parameter types that it may have as well.
+    pub other_params: Option<&'static [ValueType]>,
     /// Result types: none or one.
     pub results: &'static [ValueType],
     /// What it is about.
@@ -258,13 +280,23 @@ pub struct Callback {
     pub origin: Origin,
 }
 
+impl HostFunction {
+    /// All parameter types that it may have, each with the same results.
+    pub fn params(&self) -> impl Iterator<Item = &'static [ValueType]> {
+        [Some(self.params), self.other_params].into_iter().flatten()
+    }
+}
+
+/// All functions that the host offers, under whatever module name.
+pub fn functions() -> impl Iterator<Item = &'static HostFunction> {
+    HOST_FUNCTIONS.iter().chain(MAP_FUNCTIONS)
+}
+
 /// The host function behind an import; `None`: the host does not know it.
 #[must_use]
 pub fn find(module: &str, name: &str) -> Option<&'static HostFunction> {
     let namespace = Namespace::of(module)?;
-    HOST_FUNCTIONS
-        .iter()
-        .find(|function| function.namespace == namespace && function.name == name)
+    functions().find(|function| function.namespace == namespace && function.name == name)
 }
 
 /// Whether a filter's list of capabilities may hold this name: a function that the host offers
@@ -272,8 +304,8 @@ pub fn find(module: &str, name: &str) -> Option<&'static HostFunction> {
 #[must_use]
 pub fn is_capability(name: &str) -> bool {
     let is_offered =
-        |function: &HostFunction| function.name == name && function.topic != Topic::Runtime;
-    HOST_FUNCTIONS.iter().any(is_offered) || CALLBACKS.iter().any(|callback| callback.name == name)
+        |function: &HostFunction| function.capability == name && function.topic != Topic::Runtime;
+    functions().any(is_offered) || CALLBACKS.iter().any(|callback| callback.name == name)
 }
 
 /// The dialect that a module runs under when the operator left it at `auto`, and why.

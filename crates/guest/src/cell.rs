@@ -8,6 +8,8 @@ use wasmtime::{Memory, TypedFunc};
 
 pub(crate) use cap::Cap;
 
+use crate::memory::mapped::Mappings;
+
 /// What a guest is doing, which decides what it may import (Proxy-Wasm reference 1.4, 1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -23,6 +25,7 @@ pub(crate) enum Phase {
 pub(crate) struct Cell<W> {
     pub(crate) world: W,
     pub(crate) memory: Option<Memory>,
+    pub(crate) mappings: Mappings,
     pub(crate) allocator: Option<TypedFunc<i32, i32>>,
     pub(crate) phase: Phase,
     /// The allocator failed: the call that needed it was refused, and the guest ends after the

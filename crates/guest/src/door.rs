@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use weir_maps::call::{MapCall, MapReply};
 use weir_model::Exceeded;
 
 use crate::budget::MemoryBudget;
@@ -329,6 +330,8 @@ pub enum Call<'c> {
     /// Ask for something of granted files. Replies are [`Reply::Outcome`]s: an `errno` of WASI, and
     /// the bytes that are written into the guest's memory.
     File(FileCall<'c>),
+    /// Do something with shared maps. Replies are [`Reply::Map`].
+    Map(MapCall<'c>),
     /// Higress: keep credentials and time limit for the Redis behind a cluster.
     RedisInit(RedisInit<'c>),
     /// Higress: send one command to a Redis.
@@ -418,6 +421,8 @@ pub enum Reply {
     Entry(Bytes, u32),
     /// A status with bytes beside it: of a foreign function, or of the last callout.
     Outcome(u32, Bytes),
+    /// To a call about shared maps.
+    Map(MapReply),
 }
 
 /// A reply that is not there yet.

@@ -6,6 +6,8 @@
 
 mod files;
 pub(crate) mod higress;
+mod mapping;
+mod maps;
 mod proxy;
 mod wasi;
 
@@ -19,6 +21,12 @@ use crate::trace::AllocatorFailed;
 
 /// Adds every function that this host answers, under all its module names.
 pub(crate) fn link<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
+    link_general(linker)?;
+    maps::link(linker)
+}
+
+/// Those that are the same whether the guest can be suspended or not, or are replaced then.
+fn link_general<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
     proxy::link(linker)?;
     wasi::link(linker)
 }
@@ -135,7 +143,8 @@ fn status_of(reply: &Reply) -> i32 {
         | Reply::Bytes(_)
         | Reply::Number(_)
         | Reply::Entry(..)
-        | Reply::Outcome(..) => Status::Ok as i32,
+        | Reply::Outcome(..)
+        | Reply::Map(_) => Status::Ok as i32,
     }
 }
 
@@ -147,7 +156,8 @@ fn failure(reply: &Reply) -> i32 {
         | Reply::Bytes(_)
         | Reply::Number(_)
         | Reply::Entry(..)
-        | Reply::Outcome(..) => Status::InternalFailure as i32,
+        | Reply::Outcome(..)
+        | Reply::Map(_) => Status::InternalFailure as i32,
     }
 }
 

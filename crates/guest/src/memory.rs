@@ -9,6 +9,7 @@
 mod birth;
 mod dirty;
 pub(crate) mod faults;
+pub(crate) mod mapped;
 mod reservation;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod tests;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,7 +26,7 @@ use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 use crate::image::Image;
 pub(crate) use birth::{Birth, Seed};
 pub(crate) use dirty::page_map;
-use reservation::{Reservation, Reservations};
+use reservation::{Reservation, Reservations, Sharing};
 
 /// Which pages of a memory are private to it, because they were written to.
 #[derive(Default)]
@@ -46,6 +48,9 @@ pub(crate) struct Region {
     reservation: Reservation,
     /// Bytes that the guest can use.
     bytes: AtomicUsize,
+    /// Where the first page lies that is neither the image's nor behind it as the memory began:
+    /// something was mapped there, and perhaps unmapped again. `usize::MAX`: there is none.
+    replaced_from: AtomicUsize,
 }
 
 impl Region {
@@ -66,7 +71,55 @@ impl Region {
     /// Nobody else uses the memory meanwhile, and nobody holds a reference into it.
     #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
     pub(crate) unsafe fn map(&self, image: &Image) -> io::Result<()> {
-        self.reservation.map(image, self.accessible())
+        self.reservation.map(image, self.accessible())?;
+        self.replaced_from.store(usize::MAX, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts pages of a file, from an offset on, into a range of whole pages' beginnings. The file has
+    /// all of them for as long as they are here.
+    fn put(
+        &self,
+        range: Range<usize>,
+        from: (BorrowedFd<'_>, u64),
+        sharing: Sharing,
+    ) -> io::Result<()> {
+        self.replaced_from.fetch_min(range.start, Ordering::Relaxed);
+        let range = range.start..page_end(range.end);
+        self.reservation.put(range, from, sharing)
+    }
+
+    /// Puts fresh zeros into a range of whole pages.
+    fn blank(&self, range: Range<usize>) -> io::Result<()> {
+        self.replaced_from.fetch_min(range.start, Ordering::Relaxed);
+        self.reservation.blank(range)
+    }
+
+    /// Makes the memory as short as it was. Wasmtime must be made to look at its length again.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Region::map`].
+    #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
+    pub(crate) unsafe fn shrink(&self, bytes: usize) -> io::Result<()> {
+        if bytes >= self.bytes() {
+            return Ok(());
+        }
+        self.reservation.close(page_end(bytes))?;
+        self.bytes.store(bytes, Ordering::Relaxed);
+        if self.replaced_from.load(Ordering::Relaxed) >= page_end(bytes) {
+            self.replaced_from.store(usize::MAX, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether the memory begins at this address.
+    pub(crate) fn is_at(&self, base: *const u8) -> bool {
+        std::ptr::eq(self.reservation.base(), base)
+    }
+
+    fn is_replaced(&self) -> bool {
+        self.replaced_from.load(Ordering::Relaxed) != usize::MAX
     }
 
     /// Makes the memory hold again what `image` holds, which is the image that it maps: only pages
@@ -84,6 +137,11 @@ impl Region {
         kept_max: usize,
         written: &mut Written,
     ) -> io::Result<()> {
+        if self.is_replaced() {
+            written.forget();
+            // SAFETY: what this needs is what the caller promises.
+            return unsafe { self.map(image) };
+        }
         let Some(page_map) = page_map() else {
             return self.restore_all();
         };
@@ -165,7 +223,7 @@ impl Region {
     /// Whether the memory holds what the image holds that it maps, for nobody wrote to it. `false`
     /// if the kernel does not tell.
     pub(crate) fn is_untouched(&self) -> bool {
-        let Some(page_map) = page_map() else {
+        let Some(page_map) = page_map().filter(|_| !self.is_replaced()) else {
             return false;
         };
         let base = self.reservation.address();
@@ -247,6 +305,7 @@ impl Memories {
         Ok(Region {
             reservation,
             bytes: AtomicUsize::new(bytes),
+            replaced_from: AtomicUsize::new(usize::MAX),
         })
     }
 }

@@ -280,6 +280,12 @@ impl Program {
         self.facts.has_lines
     }
 
+    /// Whether the module exports a callback of this name, of a type that can be called.
+    #[must_use]
+    pub fn has_callback(&self, name: &str) -> bool {
+        self.exports.callbacks.names().any(|known| known == name)
+    }
+
     /// Whether a headers callback's value 1 means "stop, but go on with the body" by default.
     #[must_use]
     pub fn keeps_headers_stop_iteration(&self) -> bool {
@@ -289,13 +295,10 @@ impl Program {
 
 /// The names about which worlds are asked.
 fn gated(module: &wasmtime::Module, exports: &Exports) -> Vec<String> {
-    let imports = module
-        .imports()
-        .filter(|import| {
-            let known = abi::find(import.module(), import.name());
-            known.is_some_and(|function| function.topic != abi::Topic::Runtime)
-        })
-        .map(|import| import.name().to_owned());
+    let imports = module.imports().filter_map(|import| {
+        let known = abi::find(import.module(), import.name())?;
+        (known.topic != abi::Topic::Runtime).then(|| known.capability.to_owned())
+    });
     imports
         .chain(exports.callbacks.names().map(str::to_owned))
         .collect()
@@ -322,7 +325,7 @@ fn check_imports(
     strictness: Strictness,
 ) -> Result<Vec<String>, LoadError> {
     let is_offered = |function: &abi::HostFunction| {
-        function.origin == abi::Origin::Envoy || dialect == Dialect::Higress
+        function.origin != abi::Origin::Higress || dialect == Dialect::Higress
     };
     let mut stubs = Vec::new();
     for import in module.imports() {
@@ -344,7 +347,8 @@ fn check_imports(
         });
         match known {
             Some(function) if fits => {
-                if !has_type(&ty, function.params, function.results) {
+                let mut types = function.params();
+                if !types.any(|params| has_type(&ty, params, function.results)) {
                     return Err(LoadError::WrongImportType {
                         module: from,
                         name,

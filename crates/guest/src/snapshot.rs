@@ -53,6 +53,9 @@ pub enum SnapshotError {
     /// The guest failed before.
     #[error("the guest has failed, so its state means nothing")]
     Failed,
+    /// Pages of a region are no state of the guest's own, and its copies could not have them.
+    #[error("the guest has regions or files mapped into its memory: they cannot be in a snapshot")]
+    Mapped,
     /// The system gave no memory.
     #[error("no memory for the snapshot: {0}")]
     Memory(#[from] std::io::Error),

@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
+use weir_maps_wasmtime::CannotWait;
 use weir_model::limits;
 
 use crate::cell::Cell;
@@ -113,6 +114,9 @@ pub(crate) fn failure_of<W>(error: &wasmtime::Error, limit: Duration, cell: &Cel
 fn cause_of<W>(error: &wasmtime::Error, limit: Duration, cell: &Cell<W>) -> Cause {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return Cause::Stopped(stop.clone());
+    }
+    if error.is::<CannotWait>() {
+        return Cause::Stopped(Stop::CannotWait);
     }
     if let Some(AllocatorFailed(reason)) = error.downcast_ref() {
         return Cause::Allocator(reason.clone());

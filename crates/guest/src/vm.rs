@@ -18,13 +18,14 @@ use crate::cell::{Cap, Cell, Deadline, Phase};
 use crate::door::{Cause, Event, Failure, World};
 use crate::engine::{Engine, EngineKind, ticks};
 use crate::memory::Birth;
+use crate::memory::mapped::Mappings;
 use crate::program::Program;
 use crate::snapshot::Snapshot;
 use crate::trace::{failure_of, text_of};
 pub(crate) use callbacks::CallbackExports;
 use callbacks::Callbacks;
 use link::Link;
-use state::State;
+use state::{Ran, State};
 
 pub use waiting::{OnThread, WaitingHost, WaitingVm};
 
@@ -38,8 +39,15 @@ pub struct Host<W: World> {
     links: RefCell<Vec<Rc<Link<W>>>>,
 }
 
-/// Puts the host's functions into a linker.
-type Linking<W> = fn(&mut Linker<Cell<W>>) -> wasmtime::Result<()>;
+/// How the host's functions are put into a linker.
+struct Linking<W: World> {
+    /// Those that every module may import.
+    all: fn(&mut Linker<Cell<W>>) -> wasmtime::Result<()>,
+    /// Those that only Higress has.
+    higress: fn(&mut Linker<Cell<W>>) -> wasmtime::Result<()>,
+    /// Puts a function before a host function that tells the world of each call.
+    watch: link::Watch<W>,
+}
 
 /// How messages call the function of a module's start section.
 pub(crate) const START_SECTION: &str = "the start section";
@@ -82,7 +90,12 @@ impl<W: World> Host<W> {
     ///
     /// Only when two functions have the same name, which a test excludes.
     pub fn new(engine: &Engine) -> Result<Self, StartError> {
-        Self::linked(engine, crate::host::link)
+        let linking = Linking {
+            all: crate::host::link,
+            higress: crate::host::higress::link,
+            watch: link::watch,
+        };
+        Self::linked(engine, linking)
     }
 
     fn linked(engine: &Engine, linking: Linking<W>) -> Result<Self, StartError> {
@@ -103,7 +116,7 @@ impl<W: World> Host<W> {
             return Ok(linker);
         }
         let mut linker = Linker::new(self.engine_of(kind)?);
-        (self.linking)(&mut linker).map_err(refused)?;
+        (self.linking.all)(&mut linker).map_err(refused)?;
         Ok(place.get_or_init(|| linker))
     }
 
@@ -127,7 +140,6 @@ impl<W: World> Host<W> {
     ) -> Result<Vm<W>, StartError> {
         let (mut vm, instance) = self.make(program, &program.start_image, world, limits)?;
         vm.run_start(&instance, program, limits.start)?;
-        vm.store.data_mut().phase = Phase::Running;
         Ok(vm)
     }
 
@@ -139,23 +151,25 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<(Vm<W>, Instance), StartError> {
+        let mut draft = self.draft(program, snapshot, world, limits)?;
+        let (birth, link) = (&mut draft.birth, &draft.link);
+        let instance = birth.give(|| link.instance.instantiate(&mut draft.store));
+        draft.finish((program, snapshot), instance)
+    }
+
+    /// All that an instance is made of.
+    fn draft(
+        &self,
+        program: &Program,
+        snapshot: &Snapshot,
+        world: W,
+        limits: &GuestLimits,
+    ) -> Result<Draft<W>, StartError> {
         count_parts(program, limits)?;
         let mut store = self.store(program, world, limits)?;
         let link = self.link(program, &mut store)?;
-        let mut birth = Birth::of(snapshot.memories().iter().cloned());
-        let instance = birth.give(|| link.instance.instantiate(&mut store));
-        let instance = instance.map_err(|error| refused_in(&store, error))?;
-        let memory = bind(&instance, program, &mut store)?;
-        let callbacks = link.callbacks.bind(&instance, &mut store);
-        let state = State::of(program, &instance, &mut store, (snapshot, birth));
-        let vm = Vm {
-            store,
-            callbacks,
-            memory,
-            state: state?,
-            has_failed: false,
-        };
-        Ok((vm, instance))
+        let birth = Birth::of(snapshot.memories().iter().cloned());
+        Ok(Draft { store, link, birth })
     }
 
     /// A store for one guest, with its limits set.
@@ -169,6 +183,7 @@ impl<W: World> Host<W> {
         let cell = Cell {
             world,
             memory: None,
+            mappings: Mappings::default(),
             allocator: None,
             phase: Phase::Starting,
             broken: None,
@@ -190,6 +205,36 @@ impl<W: World> Host<W> {
     }
 }
 
+/// A VM whose instance is being made.
+struct Draft<W: World> {
+    store: Store<Cell<W>>,
+    link: Rc<Link<W>>,
+    birth: Birth,
+}
+
+impl<W: World> Draft<W> {
+    /// The VM, if there is an instance.
+    fn finish(
+        mut self,
+        (program, snapshot): (&Program, &Snapshot),
+        instance: wasmtime::Result<Instance>,
+    ) -> Result<(Vm<W>, Instance), StartError> {
+        let store = &mut self.store;
+        let instance = instance.map_err(|error| refused_in(store, error))?;
+        let memory = bind(&instance, program, (&mut *store, &self.birth))?;
+        let callbacks = self.link.callbacks.bind(&instance, store);
+        let state = State::of(program, &instance, store, (snapshot, self.birth))?;
+        let vm = Vm {
+            store: self.store,
+            callbacks,
+            memory,
+            state,
+            has_failed: false,
+        };
+        Ok((vm, instance))
+    }
+}
+
 impl<W: World> Vm<W> {
     fn run_start(
         &mut self,
@@ -203,13 +248,23 @@ impl<W: World> Vm<W> {
             let first = self.store.data_mut().deadline.begin(limit);
             self.store.set_epoch_deadline(first);
             let outcome = function.call(&mut self.store, &params, &mut results);
-            let broken = self.store.data_mut().broken.take();
-            broken
-                .map_or(outcome, Err)
-                .map_err(|error| self.failure(&error, limit))
-                .map_err(|failure| StartError::Start { export, failure })?;
+            self.has_started((export, limit), outcome)?;
         }
+        self.store.data_mut().phase = Phase::Running;
         Ok(())
+    }
+
+    /// A start function has returned.
+    fn has_started(
+        &mut self,
+        (export, limit): (&'static str, Duration),
+        outcome: wasmtime::Result<()>,
+    ) -> Result<(), StartError> {
+        let broken = self.store.data_mut().broken.take();
+        broken
+            .map_or(outcome, Err)
+            .map_err(|error| self.failure(&error, limit))
+            .map_err(|failure| StartError::Start { export, failure })
     }
 
     /// Delivers one event and returns the callback's result: an action for stream events, a truth
@@ -225,13 +280,27 @@ impl<W: World> Vm<W> {
         if !self.callbacks.has(event) {
             return Ok(callbacks::default_result(event));
         }
-        self.store.data_mut().world.enter(event);
-        let cell = self.store.data_mut();
-        cell.cap.begin();
-        let first = cell.deadline.begin(limit);
-        self.store.set_epoch_deadline(first);
+        self.enter(event, |deadline| deadline.begin(limit));
         let outcome = self.callbacks.call(&mut self.store, event);
-        self.state.ran();
+        self.state.ran(Ran::Alone);
+        self.leave((event, limit), outcome)
+    }
+
+    /// The guest is about to run.
+    fn enter(&mut self, event: &Event, begin: impl FnOnce(&mut Deadline) -> u64) {
+        let cell = self.store.data_mut();
+        cell.world.enter(event);
+        cell.cap.begin();
+        let first = begin(&mut cell.deadline);
+        self.store.set_epoch_deadline(first);
+    }
+
+    /// The guest has returned.
+    fn leave(
+        &mut self,
+        (event, limit): (&Event, Duration),
+        outcome: wasmtime::Result<i32>,
+    ) -> Result<i32, Failure> {
         let outcome = match self.store.data_mut().broken.take() {
             Some(error) => Err(error),
             None => outcome,
@@ -278,7 +347,7 @@ impl<W: World> Vm<W> {
 fn bind<W: World>(
     instance: &Instance,
     program: &Program,
-    store: &mut Store<Cell<W>>,
+    (store, birth): (&mut Store<Cell<W>>, &Birth),
 ) -> Result<Memory, StartError> {
     let exports = &program.exports;
     let Some(Extern::Memory(memory)) = instance.get_module_export(&mut *store, &exports.memory)
@@ -291,6 +360,8 @@ fn bind<W: World>(
         .map(|function| function.typed::<i32, i32>(&*store))
         .transpose()
         .map_err(refused)?;
+    let region = birth.region_at(memory.data_ptr(&*store));
+    store.data_mut().mappings = Mappings::of(region);
     store.data_mut().memory = Some(memory);
     store.data_mut().allocator = allocator;
     Ok(memory)

@@ -10,13 +10,17 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, RwLock};
+use std::sync::{Arc, Barrier, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use weir_maps::budget::{Account, Amount};
+use weir_maps::handles::Ends;
 use weir_maps::store::Terms;
-use weir_maps::{MapOptions, MemoryStore, MemoryTable, NoEdges, Store, SystemClock, Value};
+use weir_maps::{
+    Called, Engine, Grants, Handles, Identity, MapCall, MapOptions, MapReply, MemoryStore,
+    MemoryTable, NoEdges, Rights, Store, SystemClock, Value,
+};
 
 const KEYS: u64 = 100_000;
 /// Operations between two looks at the clock.
@@ -36,6 +40,7 @@ fn main() {
     );
     let keys: Vec<[u8; 16]> = (0..KEYS).map(key).collect();
     engine(&run, &keys);
+    calls(&run, &keys);
     others(&run, &keys);
 }
 
@@ -93,6 +98,55 @@ fn engine(run: &Run, keys: &[[u8; 16]]) {
     run.row("weir increment, hot", |_| {
         map.add(b"one counter", 1).now().expect("a counter");
     });
+}
+
+/// The same reads as a host makes them for its guests: each thread has handles of its own, behind a
+/// lock that nobody else takes.
+fn calls(run: &Run, keys: &[[u8; 16]]) {
+    let engine = Engine::new(Arc::new(SystemClock::default()));
+    let unlimited = Amount {
+        entries: u64::MAX,
+        bytes: u64::MAX,
+    };
+    let owner = Arc::new(Account::new(unlimited));
+    engine
+        .define("", "map", (MapOptions::default(), &owner))
+        .expect("a map");
+    let handles = || {
+        let identity = Identity {
+            in_use: "bench".into(),
+            grants: Arc::new(Grants::of("").with("map", Rights::ALL)),
+            owner: Arc::clone(&owner),
+        };
+        let mut handles = Handles::new(&engine, identity);
+        handles.open(b"map", Rights::ALL).expect("granted");
+        Mutex::new(handles)
+    };
+    let threads = [handles(), handles()];
+    for key in keys {
+        let map = engine.find("", "map").expect("it is there");
+        let value = Value::copy_of(&[7; 64]);
+        let written = map.map().store().write(key, value, Terms::default());
+        written.now().expect("room");
+    }
+    let read = |number: u64, key: &[u8]| {
+        let thread = usize::try_from(number >> 40).unwrap_or_default();
+        let mut handles = threads[thread].lock().expect("no panic");
+        let get = MapCall::Get { handle: 1, key };
+        let Called::Now(MapReply::Entry(value, _)) = handles.call(get, Ends::WithInstance) else {
+            panic!("no entry");
+        };
+        let mut buffer = [0_u8; 64];
+        buffer.copy_from_slice(value.bytes().unwrap_or_default());
+        black_box(buffer);
+    };
+    run.row("weir call get 64 B", |number| {
+        read(number, &keys[spread(number)]);
+    });
+    run.row("weir call get 64 B, 1000 keys", |number| {
+        read(number, &keys[spread(number) % 1000]);
+    });
+    run.row("weir call get 64 B, hot", |number| read(number, &keys[1]));
 }
 
 fn others(run: &Run, keys: &[[u8; 16]]) {

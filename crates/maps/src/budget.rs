@@ -57,8 +57,14 @@ impl Account {
     /// # Errors
     /// [`MapError::NoSpace`]; nothing is counted then.
     pub fn change(&self, freed: Amount, needed: Amount) -> Result<(), MapError> {
+        self.change_within(freed, needed, u64::MAX)
+    }
+
+    /// The same, where no more than `bytes_max` may be stored afterwards either.
+    fn change_within(&self, freed: Amount, needed: Amount, bytes_max: u64) -> Result<(), MapError> {
         let entries = (freed.entries, needed.entries);
-        change(&self.bytes, (freed.bytes, needed.bytes), self.max.bytes)
+        let max = self.max.bytes.min(bytes_max);
+        change(&self.bytes, (freed.bytes, needed.bytes), max)
             .map_err(|max| MapError::NoSpace { what: "bytes", max })?;
         change(&self.entries, entries, self.max.entries).map_err(|max| {
             self.bytes.fetch_add(freed.bytes, Ordering::Relaxed);
@@ -118,12 +124,19 @@ impl Budget {
         Self { map, owner }
     }
 
-    /// See [`Account::change`]; counted in both or in none.
+    /// See [`Account::change`]; counted in both or in none. The map may have no more than `bytes_max`
+    /// afterwards either, if something is said.
     ///
     /// # Errors
     /// [`MapError::NoSpace`].
-    pub fn change(&self, freed: Amount, needed: Amount) -> Result<(), MapError> {
-        self.map.change(freed, needed)?;
+    pub fn change(
+        &self,
+        freed: Amount,
+        needed: Amount,
+        bytes_max: Option<u64>,
+    ) -> Result<(), MapError> {
+        let bytes_max = bytes_max.unwrap_or(u64::MAX);
+        self.map.change_within(freed, needed, bytes_max)?;
         self.owner.change(freed, needed).inspect_err(|_| {
             self.map.undo(freed, needed);
         })

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use weir_model::limits::maps as limits;
 
@@ -13,7 +14,9 @@ use crate::graph::{Graph, GraphStat, Kind, Root};
 use crate::map::Map;
 use crate::memory::{MemoryStore, MemoryTable};
 use crate::options::MapOptions;
+use crate::region::Regions;
 use crate::rights::Rights;
+use crate::stored::{BackEnd, Stored};
 use crate::tickets::Tickets;
 
 /// All maps. Cheap to clone; clones are the same engine.
@@ -29,6 +32,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     named: Mutex<Names>,
     tickets: Tickets,
+    regions: Regions,
 }
 
 /// What one use of a module may reach: named maps, with rights. What is not here does not exist for
@@ -37,6 +41,7 @@ struct Shared {
 pub struct Grants {
     scope: Arc<str>,
     maps: HashMap<Box<str>, Rights>,
+    default: Option<Box<str>>,
 }
 
 impl Grants {
@@ -46,6 +51,7 @@ impl Grants {
         Self {
             scope: scope.into(),
             maps: HashMap::new(),
+            default: None,
         }
     }
 
@@ -53,6 +59,13 @@ impl Grants {
     #[must_use]
     pub fn with(mut self, name: &str, rights: Rights) -> Self {
         self.maps.insert(name.into(), rights);
+        self
+    }
+
+    /// The map that modules of the first draft open, which name none. It must be granted beside.
+    #[must_use]
+    pub fn with_default(mut self, name: &str) -> Self {
+        self.default = Some(name.into());
         self
     }
 }
@@ -67,6 +80,7 @@ impl Engine {
             tickets: Tickets::new(Arc::clone(&clock)),
             clock,
             named: Mutex::default(),
+            regions: Regions::default(),
         }))
     }
 
@@ -81,6 +95,37 @@ impl Engine {
         name: &str,
         (options, owner): (MapOptions, &Arc<Account>),
     ) -> Result<(), MapError> {
+        self.define_as(scope, name, |name| {
+            self.make(Kind::Named, Some(name), (options, owner))
+        })
+    }
+
+    /// Makes a named map whose entries another back end keeps. What the options say of room, time
+    /// and eviction is for the back end to see to.
+    ///
+    /// # Errors
+    /// As [`define`](Self::define).
+    pub fn define_with(
+        &self,
+        scope: &str,
+        name: &str,
+        (options, back_end): (MapOptions, Arc<dyn BackEnd>),
+    ) -> Result<(), MapError> {
+        options.check()?;
+        self.define_as(scope, name, |name| {
+            self.0.graph.insert(Kind::Named, |id, _| {
+                let stored = Stored::Other(back_end);
+                Ok(Map::new(id, Some(name), options, stored))
+            })
+        })
+    }
+
+    fn define_as(
+        &self,
+        scope: &str,
+        name: &str,
+        make: impl FnOnce(Arc<str>) -> Result<Root, MapError>,
+    ) -> Result<(), MapError> {
         check_name(name.as_bytes())?;
         let mut named = self.named();
         if named.values().map(HashMap::len).sum::<usize>() >= limits::NAMED_MAPS_MAX {
@@ -94,9 +139,30 @@ impl Engine {
         if names.contains_key(name) {
             return Err(MapError::Exists);
         }
-        let root = self.make(Kind::Named, Some(name.into()), (options, owner))?;
+        let root = make(name.into())?;
         names.insert(name.into(), root);
         Ok(())
+    }
+
+    /// Makes a map that somebody of the host keeps. It has this name if that is one and is free, until
+    /// [`undefine`](Self::undefine).
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`] options; [`MapError::NoMemory`].
+    pub(crate) fn keep(
+        &self,
+        (scope, name): (&str, &str),
+        options: MapOptions,
+        owner: &Arc<Account>,
+    ) -> Result<Root, MapError> {
+        let mut named = self.named();
+        let root = self.make(Kind::Named, Some(name.into()), (options, owner))?;
+        let is_full = named.values().map(HashMap::len).sum::<usize>() >= limits::NAMED_MAPS_MAX;
+        if check_name(name.as_bytes()).is_ok() && !is_full {
+            let names = named.entry(scope.into()).or_default();
+            names.entry(name.into()).or_insert_with(|| root.clone());
+        }
+        Ok(root)
     }
 
     /// The configuration names a map no more: it goes with its last handle.
@@ -115,6 +181,20 @@ impl Engine {
         self.named().get(scope)?.get(name).cloned()
     }
 
+    /// All named maps, by scope and name.
+    #[must_use]
+    pub fn list(&self) -> Vec<(Arc<str>, Arc<str>, Root)> {
+        let named = self.named();
+        let of_scope = |(scope, names): (&Arc<str>, &HashMap<Arc<str>, Root>)| {
+            let names = names.iter();
+            let all = names.map(|(name, map)| (Arc::clone(scope), Arc::clone(name), map.clone()));
+            all.collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = named.iter().flat_map(of_scope).collect();
+        all.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+        all
+    }
+
     /// A named map as a use may open it.
     pub(crate) fn open(
         &self,
@@ -125,9 +205,32 @@ impl Engine {
         check_name(name)?;
         let name = std::str::from_utf8(name);
         let name = name.map_err(|_| MapError::Invalid("a name is UTF-8"))?;
+        let (root, granted) = self.find_granted(grants, name)?;
+        rights.within(granted).map(|_| root)
+    }
+
+    /// The same with all rights that are granted; without a name, the use's default.
+    pub(crate) fn open_granted(
+        &self,
+        grants: &Grants,
+        name: Option<&[u8]>,
+    ) -> Result<(Root, Rights), MapError> {
+        let Some(name) = name else {
+            let name = grants.default.as_deref().ok_or(MapError::NoEntry)?;
+            return self.find_granted(grants, name);
+        };
+        check_name(name)?;
+        let name = std::str::from_utf8(name);
+        self.find_granted(
+            grants,
+            name.map_err(|_| MapError::Invalid("a name is UTF-8"))?,
+        )
+    }
+
+    fn find_granted(&self, grants: &Grants, name: &str) -> Result<(Root, Rights), MapError> {
         let granted = grants.maps.get(name).ok_or(MapError::NoEntry)?;
         let root = self.find(&grants.scope, name).ok_or(MapError::NoEntry)?;
-        rights.within(*granted).map(|_| root)
+        Ok((root, *granted))
     }
 
     /// A map without a name.
@@ -149,6 +252,16 @@ impl Engine {
         self.0.tickets.sweep();
         let entries_left = self.0.graph.sweep(self.0.clock.now_ms(), steps);
         self.0.graph.tend(steps) || entries_left
+    }
+
+    /// How long [`tend`](Self::tend) has nothing to do, if nobody does anything: until an entry or a
+    /// ticket ends. `None`: for ever.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        let ends = [self.0.tickets.next_end_ms(), self.0.graph.next_sweep_ms()];
+        let next_ms = ends.into_iter().flatten().min()?;
+        let left_ms = next_ms.saturating_sub(self.0.clock.now_ms());
+        Some(Duration::from_millis(left_ms))
     }
 
     /// Numbers of maps without names.
@@ -175,6 +288,12 @@ impl Engine {
         &self.0.clock
     }
 
+    /// What all regions are made by.
+    #[must_use]
+    pub fn regions(&self) -> &Regions {
+        &self.0.regions
+    }
+
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.0.tickets
     }
@@ -188,7 +307,7 @@ impl Engine {
         let table = &self.0.table;
         self.0.graph.insert(kind, |id, edges| {
             let store = MemoryStore::new(table, options, Arc::clone(owner), edges)?;
-            Ok(Map::new(id, name, options, store))
+            Ok(Map::new(id, name, options, Stored::Memory(store)))
         })
     }
 
@@ -198,7 +317,7 @@ impl Engine {
 }
 
 /// Names are checked before anything else is looked at.
-fn check_name(name: &[u8]) -> Result<(), MapError> {
+pub(crate) fn check_name(name: &[u8]) -> Result<(), MapError> {
     let (bytes, max) = (name.len(), limits::NAME_BYTES_MAX);
     if bytes > max {
         return Err(MapError::NameTooLong { bytes, max });

@@ -3,13 +3,16 @@
 //! Rights are checked on every use, and never grow. Dropping the table, however the instance ended,
 //! closes its handles and ends what it lent. A table belongs to one instance and one thread.
 
+mod begun;
+mod calling;
+mod copying;
 mod loan;
 mod moving;
 mod using;
 mod watching;
 
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use weir_model::limits::maps as limits;
 
@@ -20,12 +23,13 @@ use crate::graph::Root;
 use crate::map::Map;
 use crate::options::MapOptions;
 use crate::rights::Rights;
-use crate::scan::Scans;
 use crate::value::MapId;
 
-use watching::Following;
+use begun::Begun;
+use copying::Origin;
 
 pub use loan::{Ends, Loan};
+pub use using::HandleStat;
 
 /// Who an instance is to the engine.
 #[derive(Clone, Debug)]
@@ -47,9 +51,9 @@ pub struct Handles {
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     loans: usize,
-    scans: Scans,
-    /// Watch 1 is the first.
-    watches: Vec<Option<Following>>,
+    /// Scans and watches, made with the first of them. Shared with operations that end later.
+    begun: Option<Arc<Mutex<Begun>>>,
+    origin: Origin,
 }
 
 #[derive(Debug)]
@@ -123,8 +127,8 @@ impl Handles {
             slots: Vec::new(),
             free: Vec::new(),
             loans: 0,
-            scans: Scans::default(),
-            watches: Vec::new(),
+            begun: None,
+            origin: Origin::new(),
         }
     }
 
@@ -136,6 +140,19 @@ impl Handles {
     /// [`MapError::NoMemory`]: too many handles.
     pub fn open(&mut self, name: &[u8], rights: Rights) -> Result<u32, MapError> {
         let root = self.engine.open(&self.identity.grants, name, rights)?;
+        self.add(Held {
+            hold: Hold::Own(root),
+            rights,
+        })
+    }
+
+    /// Opens a named map, or the use's default, with all rights that are granted.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_granted(&mut self, name: Option<&[u8]>) -> Result<u32, MapError> {
+        let grants = &self.identity.grants;
+        let (root, rights) = self.engine.open_granted(grants, name)?;
         self.add(Held {
             hold: Hold::Own(root),
             rights,
@@ -210,6 +227,18 @@ impl Handles {
         self.len() == 0
     }
 
+    /// Whether it holds a map that no configuration names.
+    #[must_use]
+    pub fn holds_anonymous(&self) -> bool {
+        self.slots
+            .iter()
+            .flatten()
+            .any(|slot| match &slot.held.hold {
+                Hold::Own(root) => root.map().name().is_none(),
+                Hold::Borrowed(..) => true,
+            })
+    }
+
     /// Which map a handle refers to.
     ///
     /// # Errors
@@ -237,8 +266,11 @@ impl Handles {
         let place = (handle as usize).wrapping_sub(1);
         let slot = self.slots.get_mut(place).and_then(Option::take);
         let slot = slot.ok_or(MapError::BadHandle(handle))?;
+        self.origin.changed();
         self.free.push(handle);
-        self.scans.forget(handle);
+        if let Some(begun) = &self.begun {
+            begun::lock(begun).scans.forget(handle);
+        }
         self.loans = self.loans.saturating_sub(slot.loans.len());
         slot.loans.iter().for_each(|loan| loan.end());
         Ok(slot.held)
@@ -257,6 +289,7 @@ impl Handles {
 
     fn add(&mut self, held: Held) -> Result<u32, MapError> {
         self.check_room()?;
+        self.origin.changed();
         let loans = Vec::new();
         let slot = Some(Slot { held, loans });
         if let Some(handle) = self.free.pop() {
@@ -268,12 +301,20 @@ impl Handles {
         self.slots.push(slot);
         u32::try_from(self.slots.len()).map_err(|_| MapError::Invalid("too many handles"))
     }
+
+    /// Closes all handles and ends what was lent out of them.
+    fn empty(&mut self) {
+        for slot in self.slots.drain(..).flatten() {
+            slot.loans.iter().for_each(|loan| loan.end());
+        }
+        self.free.clear();
+        self.loans = 0;
+        self.begun = None;
+    }
 }
 
 impl Drop for Handles {
     fn drop(&mut self) {
-        for slot in self.slots.drain(..).flatten() {
-            slot.loans.iter().for_each(|loan| loan.end());
-        }
+        self.empty();
     }
 }

@@ -3,8 +3,8 @@
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 /// Bytes that are kept in the key itself: most keys, so that comparing them needs no other memory.
 const INLINE_BYTES: usize = 22;
@@ -45,6 +45,12 @@ pub(crate) struct Probe<'a> {
 }
 
 impl Key {
+    /// A key outside of the table, as back ends name it to watchers.
+    pub(crate) fn alone(bytes: &[u8]) -> Self {
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Probe::new(&*HASHER, 0, bytes).to_key()
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

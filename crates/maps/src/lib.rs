@@ -1,8 +1,7 @@
 //! The map engine: values that guests share across VMs and workers.
 //!
 //! [`memory`] is the engine of WASI-Map in memory; [`store`] is what any back end must do. The
-//! shared data and queues of Proxy-Wasm ([`space`], [`table`], [`queue`]) are kept in a table of
-//! their own until they become maps too. Invariants: no lock is held while foreign code runs;
+//! shared data and queues of Proxy-Wasm ([`space`], [`queue`]) are entries of maps. Invariants: no lock is held while foreign code runs;
 //! every map, table and queue has a limit and refuses beyond it, and what is refused has changed
 //! nothing; a space lives exactly as long as a handle to it.
 
@@ -12,6 +11,7 @@ pub mod rights;
 pub mod clock;
 pub mod key;
 pub mod options;
+pub mod region;
 pub mod value;
 
 pub mod store;
@@ -21,18 +21,21 @@ pub mod gate;
 pub mod memory;
 pub mod watch;
 
+pub mod call;
 pub mod engine;
 pub mod graph;
 pub mod handles;
 pub mod map;
+pub mod pinned;
 pub mod scan;
+pub mod stored;
 pub mod tickets;
 
 pub mod queue;
 pub mod space;
 mod sync;
-pub mod table;
 
+pub use call::{Called, LaterReply, MapCall, MapOp, MapReply};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, Grants};
 pub use error::{Errno, MapError};
@@ -40,11 +43,12 @@ pub use handles::{Ends, Handles, Identity};
 pub use map::Map;
 pub use memory::{MemoryStore, MemoryTable, NoEdges};
 pub use options::{Eviction, MapOptions};
+pub use pinned::PinnedStore;
 pub use queue::{DequeueError, EnqueueError, QueueListener, RegisterError};
 pub use rights::Rights;
 pub use scan::Cursor;
-pub use space::{Quota, Space, Spaces};
+pub use space::{Quota, SetError, Space, Spaces};
 pub use store::{Answer, Store, Terms};
-pub use table::{SetError, Table, Versions};
+pub use stored::BackEnd;
 pub use value::{MapId, Value};
 pub use watch::{Change, Event, Watch};

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::MapError;
 use crate::graph::Graph;
-use crate::memory::MemoryStore;
 use crate::options::MapOptions;
+use crate::region::Regions;
 use crate::rights::Rights;
 use crate::store::{Seen, Store, Terms};
+use crate::stored::Stored;
 use crate::value::{MapId, Value};
+
+const NO_REFERENCES: MapError = MapError::NotSupported("references to other maps");
 
 /// A map of an engine.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub struct Map {
     id: MapId,
     name: Option<Arc<str>>,
     options: MapOptions,
-    store: MemoryStore,
+    store: Stored,
 }
 
 impl Map {
@@ -24,7 +27,7 @@ impl Map {
         id: MapId,
         name: Option<Arc<str>>,
         options: MapOptions,
-        store: MemoryStore,
+        store: Stored,
     ) -> Self {
         Self {
             id,
@@ -59,29 +62,55 @@ impl Map {
         &self.store
     }
 
-    /// Removes entries whose time is up, `most` at most; answers how many.
+    /// Whether its entries are in memory, so that every operation answers at once.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        self.store.in_memory().is_some()
+    }
+
+    /// Removes entries whose time is up, `most` at most; answers how many. Back ends other than
+    /// memory do that themselves.
     pub fn tend(&self, most: usize) -> usize {
-        self.store.tend(most)
+        self.store.in_memory().map_or(0, |store| store.tend(most))
     }
 
     pub(crate) fn next_end_ms(&self) -> Option<u64> {
-        self.store.next_end_ms()
+        self.store.in_memory()?.next_end_ms()
     }
 
     /// The map that an entry refers to, and what may be done with it there.
     ///
     /// # Errors
-    /// [`MapError::NoEntry`]; [`MapError::Invalid`]: the entry holds bytes.
+    /// [`MapError::NoEntry`]; [`MapError::Invalid`]: the entry holds bytes;
+    /// [`MapError::NotSupported`]: it is not in memory.
     pub(crate) fn child(&self, key: &[u8]) -> Result<(MapId, Rights), MapError> {
+        let store = self.store.in_memory().ok_or(NO_REFERENCES)?;
         let reference = |seen: Seen<'_>| seen.value.reference();
-        let seen = self.store.read(key, &mut { reference }).now()?;
+        let seen = store.read(key, &mut { reference }).now()?;
         let child = seen.ok_or(MapError::NoEntry)?;
         child.ok_or(MapError::Invalid("the entry refers to no map"))
     }
 
-    /// See [`MemoryStore::shrink`].
+    /// See [`crate::MemoryStore::shrink`].
     pub(crate) fn shrink(&self, most: usize) -> usize {
-        self.store.shrink(most)
+        self.store.in_memory().map_or(0, |store| store.shrink(most))
+    }
+
+    /// A region of zeros in an entry.
+    pub(crate) fn put_region(
+        &self,
+        key: &[u8],
+        bytes: u64,
+        regions: &Regions,
+    ) -> Result<u64, MapError> {
+        let store = self.store.in_memory();
+        let store = store.ok_or(MapError::NotSupported("regions"))?;
+        let max = self.options.bytes_max;
+        if bytes > max {
+            return Err(MapError::NoSpace { what: "bytes", max });
+        }
+        let region = Value::region(regions.make(bytes)?);
+        store.write(key, region, Terms::default()).now()
     }
 
     /// A reference from an entry to `child`, which the caller has a handle with these rights to.
@@ -92,7 +121,8 @@ impl Map {
         graph: &Graph,
     ) -> Result<u64, MapError> {
         let value = Value::map(child.0, child.1);
-        let stored = self.store.write(key, value, Terms::default()).now();
+        let store = self.store.in_memory().ok_or(NO_REFERENCES)?;
+        let stored = store.write(key, value, Terms::default()).now();
         graph.free_waiting();
         stored
     }

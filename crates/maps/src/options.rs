@@ -6,6 +6,8 @@ use weir_model::limits::maps as limits;
 
 use crate::MapError;
 use crate::budget::Amount;
+use crate::store::Op;
+use crate::value::Value;
 
 /// What a full map does with the next entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl MapOptions {
 
     /// # Errors
     /// [`MapError::Invalid`] names what makes no sense.
-    pub(crate) fn check(&self) -> Result<(), MapError> {
+    pub fn check(&self) -> Result<(), MapError> {
         if self.shards == 0 || !self.shards.is_power_of_two() || self.shards > 1024 {
             return Err(MapError::Invalid("shards: a power of two from 1 to 1024"));
         }
@@ -65,6 +67,48 @@ impl MapOptions {
             return Err(MapError::Invalid("ttl: at least a millisecond"));
         }
         Ok(())
+    }
+
+    /// What every back end says of arguments without looking at the map.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: the key is too long, or the time to live too short;
+    /// [`MapError::NoSpace`]: the value is too long.
+    pub fn admit(
+        &self,
+        key: &[u8],
+        value: Option<&Value>,
+        ttl: Option<Duration>,
+    ) -> Result<(), MapError> {
+        if key.len() > limits::KEY_BYTES_MAX {
+            return Err(MapError::Invalid("the key is longer than 64 KiB"));
+        }
+        if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1)) {
+            return Err(MapError::Invalid("a time to live is at least 1 ms"));
+        }
+        let max = self.value_bytes_max;
+        if value.is_some_and(|value| value.length() > max) {
+            let max = max as u64;
+            return Err(MapError::NoSpace {
+                what: "bytes of a value",
+                max,
+            });
+        }
+        Ok(())
+    }
+
+    /// The same of a whole batch.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit), and [`MapError::Invalid`]: there are too many operations.
+    pub fn admit_all(&self, ops: &[Op]) -> Result<(), MapError> {
+        if ops.len() > limits::BATCH_OPS_MAX {
+            return Err(MapError::Invalid("a batch has at most 1024 operations"));
+        }
+        ops.iter().try_for_each(|op| match op {
+            Op::Set(key, value, terms) => self.admit(key, Some(value), terms.ttl),
+            Op::Check(key, _) | Op::Delete(key) | Op::Add(key, _) => self.admit(key, None, None),
+        })
     }
 }
 

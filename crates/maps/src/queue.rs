@@ -1,25 +1,39 @@
 //! Shared queues: first in, first out, known by a token to every VM of the process.
 //!
-//! Invariants: tokens start at 1 and are not given twice while a queue has them; the queues of one
-//! VM id together never hold more than their limit; a listener is called without any lock held.
+//! The items are entries of the VM id's map ([`KEY_PREFIX`]). Whoever else may use that map can read
+//! them and take them out; the queue passes over what is gone. Invariants: tokens start at 1 and are
+//! not given twice while a queue has them; the queues of one VM id together never hold more than
+//! their limit; a listener is called without any lock held.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
+use weir_model::limits::maps as limits;
+
+use crate::MapError;
+use crate::graph::Root;
+use crate::store::{Condition, Found, Range, Seen, Store, Terms};
+use crate::value::Value;
 
 /// Called with the token after each enqueue, on the enqueuing thread. It must only post a message
 /// to the registrant's thread: never run a guest, never block. It should not own a
 /// [`Space`](crate::Space), which it would keep alive.
 pub type QueueListener = Arc<dyn Fn(u32) + Send + Sync>;
 
-/// Bytes counted for an item beside its content, so that empty items are bounded too.
-pub const ITEM_BYTES: usize = size_of::<Bytes>();
+/// Numbers that may be missing between two items which are found in a map.
+const GAP_MAX: u64 = 1 << 16;
+/// No queue comes to more than this.
+const FIRST_MAX: u64 = u64::MAX >> 1;
+
+/// What the keys of queues begin with: then come the queue's name, a stroke and the item's number
+/// (8 bytes, big-endian, so that the order of keys is that of items).
+pub const KEY_PREFIX: &[u8] = b"queue/";
 
 /// Why a queue was not registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
     /// The VM id has as many queues as are allowed.
     #[error("this VM id has {queues_max} shared queues already, which is the limit")]
@@ -27,10 +41,13 @@ pub enum RegisterError {
         /// The limit.
         queues_max: usize,
     },
+    /// What the map holds of it already cannot be read.
+    #[error(transparent)]
+    Map(#[from] MapError),
 }
 
 /// Why an item was not appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnqueueError {
     /// No queue has this token.
     #[error("no shared queue has the token {0}")]
@@ -41,16 +58,22 @@ pub enum EnqueueError {
         /// Of the queue.
         token: u32,
         /// Its limit.
-        quota_bytes: usize,
+        quota_bytes: u64,
     },
+    /// The map does not take it.
+    #[error(transparent)]
+    Map(#[from] MapError),
 }
 
 /// Why nothing could be taken. An empty queue is no error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DequeueError {
     /// No queue has this token.
     #[error("no shared queue has the token {0}")]
     UnknownToken(u32),
+    /// The map does not give it.
+    #[error(transparent)]
+    Map(#[from] MapError),
 }
 
 /// All queues of the process by token.
@@ -65,35 +88,69 @@ struct ByToken {
     last_token: u32,
 }
 
+/// Bytes that all queues of one VM id hold.
+#[derive(Debug, Default)]
+pub(crate) struct Held(AtomicU64);
+
+impl Held {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts more, up to a limit. `false`: it would be beyond.
+    fn take(&self, bytes: u64, max: u64) -> bool {
+        let more = |held: u64| held.checked_add(bytes).filter(|after| *after <= max);
+        let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.0.fetch_update(set, get, more).is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 struct Queue {
-    quota_bytes: usize,
-    /// What all queues of its VM id hold.
-    held: Arc<AtomicUsize>,
+    quota_bytes: u64,
+    held: Arc<Held>,
+    /// What the keys of its items begin with.
+    prefix: Box<[u8]>,
+    map: Root,
     state: Mutex<State>,
 }
 
 struct State {
-    items: VecDeque<Bytes>,
+    /// What each item is counted as, from the first on.
+    costs: VecDeque<u64>,
+    /// Number of the first item.
+    first: u64,
     listener: QueueListener,
 }
 
 impl Queues {
-    /// Makes a queue and its token. `held` is what all queues hold that share the quota.
+    /// Makes a queue and its token; what the map holds of it is in it. `held` is what all queues
+    /// hold that share the quota.
+    ///
+    /// # Errors
+    /// [`MapError`]: the map cannot be read.
     pub(crate) fn create(
         &self,
+        (name, map): (&[u8], &Root),
         listener: QueueListener,
-        held: Arc<AtomicUsize>,
-        quota_bytes: usize,
-    ) -> u32 {
-        let state = State {
-            items: VecDeque::new(),
-            listener,
-        };
-        let queue = Arc::new(Queue {
+        (held, quota_bytes): (&Arc<Held>, u64),
+    ) -> Result<u32, MapError> {
+        let mut queue = Queue {
             quota_bytes,
-            held,
-            state: Mutex::new(state),
-        });
+            held: Arc::clone(held),
+            prefix: [KEY_PREFIX, name, b"/"].concat().into(),
+            map: map.clone(),
+            state: Mutex::new(State {
+                costs: VecDeque::new(),
+                first: 0,
+                listener,
+            }),
+        };
+        queue.recover()?;
+        let queue = Arc::new(queue);
         let mut by_token = self
             .by_token
             .write()
@@ -104,7 +161,7 @@ impl Queues {
         }
         by_token.last_token = token;
         by_token.queues.insert(token, queue);
-        token
+        Ok(token)
     }
 
     /// From now on `listener` is the one notified. The content stays.
@@ -130,7 +187,7 @@ impl Queues {
         drop(removed);
     }
 
-    pub(crate) fn enqueue(&self, token: u32, item: Bytes) -> Result<(), EnqueueError> {
+    pub(crate) fn enqueue(&self, token: u32, item: &[u8]) -> Result<(), EnqueueError> {
         let queue = self.queue(token).ok_or(EnqueueError::UnknownToken(token))?;
         let listener = queue.append(token, item)?;
         listener(token);
@@ -139,7 +196,7 @@ impl Queues {
 
     pub(crate) fn dequeue(&self, token: u32) -> Result<Option<Bytes>, DequeueError> {
         let queue = self.queue(token).ok_or(DequeueError::UnknownToken(token))?;
-        Ok(queue.take())
+        Ok(queue.take()?)
     }
 
     fn queue(&self, token: u32) -> Option<Arc<Queue>> {
@@ -149,30 +206,91 @@ impl Queues {
 }
 
 impl Queue {
-    fn append(&self, token: u32, item: Bytes) -> Result<QueueListener, EnqueueError> {
+    fn append(&self, token: u32, item: &[u8]) -> Result<QueueListener, EnqueueError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let take = |held: usize| {
-            let after = held.saturating_add(ITEM_BYTES).saturating_add(item.len());
-            (after <= self.quota_bytes).then_some(after)
-        };
-        let taken = self
-            .held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        if taken.is_err() {
+        let key = self.key(state.first + state.costs.len() as u64);
+        let cost = (key.len() + item.len() + limits::ENTRY_BYTES) as u64;
+        if !self.held.take(cost, self.quota_bytes) {
             return Err(EnqueueError::Full {
                 token,
                 quota_bytes: self.quota_bytes,
             });
         }
-        state.items.push_back(item);
+        let value = Value::copy_of(item);
+        let store = self.map.map().store();
+        if let Err(error) = store.write(&key, value, Terms::default()).now() {
+            self.held.give_back(cost);
+            return Err(error.into());
+        }
+        state.costs.push_back(cost);
         Ok(Arc::clone(&state.listener))
     }
 
-    fn take(&self) -> Option<Bytes> {
+    /// The first item that is still there.
+    fn take(&self) -> Result<Option<Bytes>, MapError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let item = state.items.pop_front()?;
-        self.held
-            .fetch_sub(ITEM_BYTES + item.len(), Ordering::Relaxed);
-        Some(item)
+        let store = self.map.map().store();
+        while let Some(&cost) = state.costs.front() {
+            let key = self.key(state.first);
+            let found = store.read(&key, &mut { |seen: Seen<'_>| Found::from(seen) });
+            let item = match found.now()? {
+                // One that is replaced meanwhile is the other's.
+                Some(found) => match store.remove(&key, Condition::Version(found.version)).now() {
+                    Ok(()) => found.value.to_bytes(),
+                    Err(MapError::NoEntry | MapError::Again { .. }) => None,
+                    Err(error) => return Err(error),
+                },
+                None => None,
+            };
+            state.costs.pop_front();
+            state.first += 1;
+            self.held.give_back(cost);
+            if item.is_some() {
+                return Ok(item);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds out what a map that has outlived its queues holds of this one.
+    fn recover(&mut self) -> Result<(), MapError> {
+        let mut after: Option<Bytes> = None;
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let page = self.map.map().store().scan(Range {
+                prefix: &self.prefix,
+                after: after.as_deref(),
+                entries: limits::PAGE_ENTRIES_MAX,
+                bytes: usize::MAX,
+            });
+            let page = page.now()?;
+            for item in &page.items {
+                let number = item.key.strip_prefix(&*self.prefix);
+                let Some(number) = number.and_then(|number| number.try_into().ok()) else {
+                    continue;
+                };
+                let number = u64::from_be_bytes(number);
+                if state.costs.is_empty() && number <= FIRST_MAX {
+                    state.first = number;
+                }
+                let next = state.first + state.costs.len() as u64;
+                // What is far from the others is nothing that a queue has written. Short gaps are
+                // passed over, and cost nothing.
+                let gap = number.checked_sub(next).filter(|gap| *gap <= GAP_MAX);
+                let Some(gap) = gap else { continue };
+                state.costs.extend((0..gap).map(|_| 0));
+                let cost = item.key.len() + item.value.length() + limits::ENTRY_BYTES;
+                state.costs.push_back(cost as u64);
+                self.held.take(cost as u64, u64::MAX);
+            }
+            after = page.items.last().map(|item| item.key.clone());
+            if !page.more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn key(&self, number: u64) -> Vec<u8> {
+        [&*self.prefix, &number.to_be_bytes()].concat()
     }
 }

@@ -97,6 +97,11 @@ impl Tickets {
         Ok(ticket.held)
     }
 
+    /// When the oldest one ends, or one that was accepted would have.
+    pub(crate) fn next_end_ms(&self) -> Option<u64> {
+        self.lock().ends.front().map(|(end_ms, _)| *end_ms)
+    }
+
     /// Drops those whose time is up, with no lock held.
     pub(crate) fn sweep(&self) {
         let now_ms = self.clock.now_ms();

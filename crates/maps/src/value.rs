@@ -1,10 +1,12 @@
-//! What an entry holds: bytes, or a reference to another map.
+//! What an entry holds: bytes, a reference to another map, or a region.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::MapError;
+use crate::region::Region;
 use crate::rights::Rights;
 
 /// Bytes that are kept without memory of their own: every counter, and most flags.
@@ -23,6 +25,7 @@ enum Form {
     Inline(u8, [u8; INLINE_BYTES]),
     Shared(Bytes),
     Map(MapId, Rights),
+    Region(Arc<Region>),
 }
 
 impl Value {
@@ -51,13 +54,29 @@ impl Value {
         Self(Form::Map(id, rights))
     }
 
-    /// The bytes; `None`: it is a reference to a map.
+    /// Pages of memory.
+    #[must_use]
+    pub fn region(region: Arc<Region>) -> Self {
+        Self(Form::Region(region))
+    }
+
+    /// The bytes; `None`: it is a reference to a map, or a region.
     #[must_use]
     pub fn bytes(&self) -> Option<&[u8]> {
         match &self.0 {
             Form::Inline(length, bytes) => Some(&bytes[..usize::from(*length)]),
             Form::Shared(bytes) => Some(bytes),
-            Form::Map(..) => None,
+            Form::Map(..) | Form::Region(_) => None,
+        }
+    }
+
+    /// The same, to be kept; copied only if they are few.
+    #[must_use]
+    pub fn to_bytes(&self) -> Option<Bytes> {
+        match &self.0 {
+            Form::Inline(..) => self.bytes().map(Bytes::copy_from_slice),
+            Form::Shared(bytes) => Some(bytes.clone()),
+            Form::Map(..) | Form::Region(_) => None,
         }
     }
 
@@ -72,7 +91,16 @@ impl Value {
     pub fn reference(&self) -> Option<(MapId, Rights)> {
         match self.0 {
             Form::Map(id, rights) => Some((id, rights)),
-            Form::Inline(..) | Form::Shared(_) => None,
+            Form::Inline(..) | Form::Shared(_) | Form::Region(_) => None,
+        }
+    }
+
+    /// The pages that it is, if it is some.
+    #[must_use]
+    pub fn as_region(&self) -> Option<&Arc<Region>> {
+        match &self.0 {
+            Form::Region(region) => Some(region),
+            Form::Inline(..) | Form::Shared(_) | Form::Map(..) => None,
         }
     }
 
@@ -87,10 +115,17 @@ impl Value {
             .ok_or(MapError::Invalid("the entry is no counter of 8 bytes"))
     }
 
-    /// Bytes that count against quotas.
+    /// Length of the bytes; 0 for what has none.
     #[must_use]
     pub fn length(&self) -> usize {
         self.bytes().map_or(0, <[u8]>::len)
+    }
+
+    /// Bytes that count against quotas: of a region, those of its pages.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.as_region()
+            .map_or_else(|| self.length(), |region| region.room())
     }
 }
 
@@ -106,7 +141,11 @@ impl From<Bytes> for Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes() && self.reference() == other.reference()
+        let same_region = match (self.as_region(), other.as_region()) {
+            (Some(region), Some(other)) => Arc::ptr_eq(region, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_region && self.bytes() == other.bytes() && self.reference() == other.reference()
     }
 }
 
@@ -116,7 +155,8 @@ impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.bytes(), self.child()) {
             (Some(bytes), _) => write!(f, "\"{}\"", bytes.escape_ascii()),
-            (None, child) => write!(f, "{child:?}"),
+            (None, Some(child)) => write!(f, "{child:?}"),
+            (None, None) => write!(f, "{:?}", self.as_region()),
         }
     }
 }

@@ -47,6 +47,24 @@ pub enum Change {
     Resync,
 }
 
+impl Change {
+    /// Its length in the ABI's packed form: key's length, kind, version and key, padded to 8.
+    #[must_use]
+    pub fn packed_bytes(&self) -> usize {
+        match self {
+            Self::Entry { key, .. } => packed_bytes(key),
+            Self::Cleared | Self::Gone | Self::Resync => HEAD_BYTES,
+        }
+    }
+}
+
+/// Of a packed change, before its key.
+const HEAD_BYTES: usize = 16;
+
+fn packed_bytes(key: &Key) -> usize {
+    (HEAD_BYTES + key.bytes().len()).next_multiple_of(8)
+}
+
 /// Whom one map tells.
 #[derive(Debug, Default)]
 pub struct Watchers {
@@ -56,7 +74,7 @@ pub struct Watchers {
 
 /// What waits to be woken once no lock is held any more: keep it longer than the locks.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(Vec<Waker>);
+pub struct Wakes(Vec<Waker>);
 
 impl Drop for Wakes {
     fn drop(&mut self) {
@@ -80,11 +98,13 @@ struct Waiting {
     changes: HashMap<Key, (Event, u64), FxBuildHasher>,
     bytes: usize,
     waker: Option<Waker>,
+    /// Woken by every change.
+    bell: Option<Waker>,
     gone: bool,
 }
 
-/// One watch. Ends when it is dropped.
-#[derive(Debug)]
+/// One watch. Ends when it and all its clones are dropped; they share what waits.
+#[derive(Clone, Debug)]
 pub struct Watch(Arc<Queue>);
 
 impl Watchers {
@@ -93,7 +113,7 @@ impl Watchers {
     ///
     /// # Errors
     /// [`MapError::NoMemory`]: the map has too many.
-    pub(crate) fn add(&self, prefix: &[u8]) -> Result<Watch, MapError> {
+    pub fn add(&self, prefix: &[u8]) -> Result<Watch, MapError> {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         list.retain(|queue| queue.strong_count() > 0);
         if list.len() >= limits::WATCHES_MAX {
@@ -113,13 +133,15 @@ impl Watchers {
     }
 
     /// Whether nobody watches. To be asked under the lock of the changed entry's shard.
+    #[must_use]
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.count.load(Ordering::Relaxed) == 0
     }
 
     /// Watches that may live.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
@@ -132,8 +154,38 @@ impl Watchers {
     }
 
     /// Tells all that the map is empty.
-    pub(crate) fn tell_cleared(&self, wakes: &mut Wakes) {
+    pub fn tell_cleared(&self, wakes: &mut Wakes) {
         self.each(|_| true, wakes, |waiting| waiting.restart(Change::Cleared));
+    }
+
+    /// Tells all whom it concerns, and wakes them: for back ends, which hold no lock meanwhile.
+    pub fn announce(&self, key: &[u8], event: Event, version: u64) {
+        if !self.is_empty() {
+            self.tell(&Key::alone(key), (event, version), &mut Wakes::default());
+        }
+    }
+
+    /// As [`announce`](Self::announce), for back ends that change and tell under one lock: whoever
+    /// waits is woken when `wakes` is dropped.
+    pub fn note(&self, key: &[u8], event: Event, version: u64, wakes: &mut Wakes) {
+        if !self.is_empty() {
+            self.tell(&Key::alone(key), (event, version), wakes);
+        }
+    }
+
+    /// Tells all that the map is empty, and wakes them.
+    pub fn announce_cleared(&self) {
+        self.tell_cleared(&mut Wakes::default());
+    }
+
+    /// Tells all that changes were missed, and wakes them.
+    pub fn announce_gap(&self) {
+        let mut wakes = Wakes::default();
+        self.each(
+            |_| true,
+            &mut wakes,
+            |waiting| waiting.restart(Change::Resync),
+        );
     }
 
     fn each(
@@ -153,6 +205,7 @@ impl Watchers {
                 let mut waiting = queue.lock();
                 tell(&mut waiting);
                 wakes.0.extend(waiting.waker.take());
+                wakes.0.extend(waiting.bell.clone());
             }
         }
         drop(list);
@@ -161,7 +214,8 @@ impl Watchers {
         }
     }
 
-    fn forget_ended(&self) {
+    /// Counts no watch that was dropped.
+    pub fn forget_ended(&self) {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         list.retain(|queue| queue.strong_count() > 0);
         self.count.store(list.len(), Ordering::Relaxed);
@@ -211,6 +265,29 @@ impl Waiting {
         self.bytes = 0;
     }
 
+    /// What [`take`](Self::take) would give, packed.
+    fn next_bytes(&self) -> Option<usize> {
+        let key = self.order.front().map(packed_bytes);
+        let other = self.first.is_some() || key.is_none() && self.gone;
+        if other { Some(HEAD_BYTES) } else { key }
+    }
+
+    fn take_some(&mut self, bytes: usize) -> Result<Vec<Change>, MapError> {
+        let mut room = bytes;
+        let mut some = Vec::new();
+        while let Some(needed) = self.next_bytes() {
+            if needed > room && some.is_empty() {
+                return Err(MapError::Overflow { needed });
+            }
+            if needed > room || some.last() == Some(&Change::Gone) {
+                break;
+            }
+            room -= needed;
+            some.extend(self.take());
+        }
+        Ok(some)
+    }
+
     fn take(&mut self) -> Option<Change> {
         if let Some(first) = self.first.take() {
             return Some(first);
@@ -233,6 +310,45 @@ impl Watch {
     #[must_use]
     pub fn try_next(&self) -> Option<Change> {
         self.0.lock().take()
+    }
+
+    /// The changes that wait, at most so many packed bytes of them.
+    ///
+    /// # Errors
+    /// [`MapError::Overflow`]: the first one alone is longer; it waits on.
+    pub fn take_some(&self, bytes: usize) -> Result<Vec<Change>, MapError> {
+        self.0.lock().take_some(bytes)
+    }
+
+    /// The same, or a wake-up when there are some: see [`poll_next`](Self::poll_next).
+    ///
+    /// # Errors
+    /// As [`take_some`](Self::take_some).
+    pub fn poll_some(
+        &self,
+        bytes: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Change>, MapError>> {
+        let mut waiting = self.0.lock();
+        let some = waiting.take_some(bytes);
+        if some.as_ref().is_ok_and(Vec::is_empty) {
+            waiting.waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(some)
+    }
+
+    /// From now on `bell` is woken by each change, whether somebody polls or not; at once if there is
+    /// something already. It may be woken as [`poll_next`](Self::poll_next)'s waker is, and more
+    /// often than there are changes to take.
+    pub fn ring(&self, bell: Waker) {
+        let mut waiting = self.0.lock();
+        waiting.bell = Some(bell.clone());
+        let is_waiting = waiting.next_bytes().is_some();
+        drop(waiting);
+        if is_waiting {
+            bell.wake();
+        }
     }
 
     /// The next change, or a wake-up when there is one. The waker may be called on another thread,

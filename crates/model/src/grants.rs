@@ -1,11 +1,12 @@
 //! What one use of a module is granted, and what it sees.
 //!
-//! Invariant: the defaults are what Envoy allows every plugin; only files must be granted.
+//! Invariant: the defaults are what Envoy allows every plugin; only files and maps must be
+//! granted.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Name, Variable};
+use crate::{MapGrants, Name, Variable};
 
 /// What a filter may reach, beside the host functions of its `capabilities`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Grants {
     pub foreign_functions: Option<Vec<String>>,
     /// Folders that it sees through WASI.
     pub files: Vec<FileGrant>,
+    /// Maps; without a grant there are none, but those that it makes itself.
+    pub maps: MapGrants,
     /// Clocks tell time in steps of this; `None`: as finely as the system does.
     pub clock_resolution: Option<Duration>,
     /// Whether it gets random bytes.

@@ -10,9 +10,11 @@ pub mod failure;
 pub mod filter;
 pub mod grants;
 pub mod limits;
+pub mod maps;
 pub mod metadata;
 pub mod route;
 pub mod site;
+pub mod stores;
 pub mod tcp;
 pub mod text;
 
@@ -27,12 +29,14 @@ pub use grants::{
     FileAccess, FileGrant, GrantMode, Grants, HiddenBodies, Pattern, Randomness, Sees, Showing,
 };
 pub use limits::{Exceeded, GuestLimits, Limit};
+pub use maps::{MapEviction, MapGrants, MapQuota, MapRight, MapRights, MapStore, SharedMap};
 pub use metadata::{Json, Metadata};
 pub use route::{
     Action, Forward, HeaderMatch, HeaderTest, HostPattern, PathMatch, Respond, Retries, Route,
     RouteMatch,
 };
 pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site};
+pub use stores::{FileStore, Login, RedisServers, RedisServersKind, Secret, Store};
 pub use tcp::TcpForward;
 pub use text::one_line;
 

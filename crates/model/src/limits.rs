@@ -1,8 +1,10 @@
 //! Every limit and every default, each with its unit and its reason.
 
 pub mod bindgen;
+pub mod disk;
 pub mod guest;
 pub mod maps;
+pub mod redis;
 
 use std::time::Duration;
 
@@ -75,6 +77,10 @@ pub const START_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Requests, log lines and notices of queues that wait for one VM: each holds a client's connection or
 /// a request's headers.
 pub const START_WAITERS_MAX: usize = 1024;
+/// Events that wait for one VM whose guest waits for another machine: parts of requests, notices of
+/// queues, each with what it is about. Beyond it a request meets the plugin's failure policy, and a
+/// notice is dropped. Ends of requests that the guest knows are not refused.
+pub const WAITING_EVENTS_MAX: usize = 1024;
 /// Patterns of requests that one filter remembers for its quarantine. The oldest is forgotten.
 pub const QUARANTINE_PATTERNS_MAX: usize = 256;
 /// Stack of a worker thread: a guest's stack, and room for the host's calls on top of it.
@@ -83,6 +89,9 @@ pub const WORKER_STACK_BYTES: usize = 8 << 20;
 /// Bytes of a module's data segments that become its start image, in pages: as much as one VM may
 /// have by default. What is beyond stays in the module and is copied at every start.
 pub const START_IMAGE_BYTES_MAX: usize = 256 << 20;
+/// Bytes of a file that a guest maps at once: they are read while the worker waits, some 0.5 ms for
+/// each MiB.
+pub const GUEST_FILE_MAPPED_BYTES_MAX: usize = 64 << 20;
 /// Address ranges (4 GiB each, without memory) that are kept for the next VMs of a process.
 pub const GUEST_RESERVATIONS_KEPT: usize = 64;
 /// Bytes that one request may have written to and that its VM keeps for the next request instead of
@@ -292,6 +301,15 @@ pub const LOG_CLOSE_TIME: Duration = Duration::from_secs(2);
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Longest exchange on the admin address, from accept to the end of the answer.
 pub const ADMIN_EXCHANGE_TIME: Duration = Duration::from_secs(10);
+
+/// Watches of maps that go on on the admin address: the rest of its connections is for others.
+pub const ADMIN_WATCHES_MAX: usize = 32;
+/// Bytes of a value that is written on the admin address.
+pub const ADMIN_VALUE_BYTES_MAX: usize = 16 << 20;
+/// Entries of one page of a map on the admin address, and the bytes of keys and values in it.
+pub const ADMIN_PAGE_ENTRIES_MAX: usize = 1000;
+/// See [`ADMIN_PAGE_ENTRIES_MAX`].
+pub const ADMIN_PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes of one message between the gateway and a plugin's process: twice the largest body that a
 /// plugin gets or gives at once.

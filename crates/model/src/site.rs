@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::{
-    Cluster, CodeCache, Filter, FilterUse, Metadata, Module, Name, Route, TcpForward, limits,
+    Cluster, CodeCache, Filter, FilterUse, Metadata, Module, Name, Route, SharedMap, Store,
+    TcpForward, limits,
 };
 
 /// One whole configuration. An exchange sees one site from its start to its end.
@@ -20,6 +21,10 @@ pub struct Site {
     pub modules: BTreeMap<Name, Module>,
     /// Uses of code.
     pub filters: BTreeMap<Name, Filter>,
+    /// Maps that uses of code may be granted.
+    pub maps: BTreeMap<Name, SharedMap>,
+    /// What keeps maps that are not in memory.
+    pub stores: BTreeMap<Name, Store>,
     /// Plugins without traffic: one root context each, on the first worker.
     pub background: Vec<FilterUse>,
     /// Where operators look; `None`: nowhere.

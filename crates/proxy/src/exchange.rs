@@ -7,6 +7,7 @@
 
 mod again;
 mod answer;
+mod asking;
 mod begin;
 mod body;
 mod echo;
@@ -17,6 +18,7 @@ mod time;
 mod upstream;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,11 +34,13 @@ use weir_model::{Route, limits};
 use crate::flow::Frame;
 use crate::gateway::{Notice, Shared};
 use crate::listen::{Connection, Refusal, Reset, Serve, vet};
+use crate::maps::{MapNotice, MapNotices};
 use crate::message::HeaderList;
-use crate::plugin::{Chain, PluginError, Plugins, Slot};
+use crate::plugin::{Chain, PluginError, Plugins, Slot, Ticket};
 use crate::stream::StreamRef;
 use crate::worker::Seat;
 pub(crate) use answer::{grpc_answer, grpc_status_of};
+use asking::Asking;
 pub(crate) use begin::facts_of;
 pub(crate) use body::ExchangeBody;
 use time::Timer;
@@ -59,8 +63,9 @@ impl Worker {
         seat: Seat,
         notices: mpsc::Receiver<Notice>,
     ) -> Result<Rc<Self>, PluginError> {
+        shared.process.maps.serve_here();
         let changes = shared.process.library.changes();
-        let plugins = Plugins::start(&shared, seat.worker)?;
+        let plugins = Plugins::start(&shared, seat.worker).await?;
         shared.upstreams.warmed().await;
         let worker = Rc::new(Self {
             shared,
@@ -68,6 +73,8 @@ impl Worker {
             seat,
         });
         tokio::task::spawn_local(deliver_notices(Rc::downgrade(&worker), notices));
+        let map_notices = Arc::clone(&worker.shared.map_notices);
+        tokio::task::spawn_local(deliver_map_notices(Rc::downgrade(&worker), map_notices));
         tokio::task::spawn_local(follow_code(Rc::downgrade(&worker), changes));
         Ok(worker)
     }
@@ -110,6 +117,35 @@ async fn deliver_notices(worker: std::rc::Weak<Worker>, mut notices: mpsc::Recei
                 slot.queue_ready(notice.root, notice.token);
             }
         }
+    }
+}
+
+async fn deliver_map_notices(worker: std::rc::Weak<Worker>, notices: Arc<MapNotices>) {
+    loop {
+        let notice = notices.next().await;
+        let Some(worker) = worker.upgrade() else {
+            return;
+        };
+        match notice {
+            MapNotice::Rung(bell) => {
+                // What changes while the guest looks is told anew.
+                bell.heard();
+                let watched = worker.shared.watched.borrow().get(&bell.number).cloned();
+                let slot = watched.as_ref().and_then(|watched| watched.slot.upgrade());
+                if let (Some(slot), Some(watched)) = (slot, watched) {
+                    slot.map_changed(&watched);
+                }
+            }
+            MapNotice::Released { slot, map } => {
+                if let Some(slot) = worker.plugins.slots.get(slot) {
+                    let heir = slot.newest();
+                    heir.as_deref().unwrap_or(slot).map_released(map);
+                }
+            }
+        }
+        drop(worker);
+        // Exchanges go on between two of them.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -177,8 +213,9 @@ pub(crate) struct Exchange {
     route: Option<usize>,
     source: Option<Incoming>,
     request_is_over: bool,
-    /// A filter's VM starts: the request goes no further.
+    /// A filter's VM starts, or its guest waits: the request goes no further.
     awaits_vm: bool,
+    asking: Asking,
     upstream: Upstream,
     /// Some frame of the response has entered the filters.
     response_has_begun: bool,
@@ -202,6 +239,8 @@ pub(crate) struct FilterSeat {
     first_head: Option<Box<HeaderList>>,
     /// How often the request has begun again here.
     restarts: u8,
+    /// The exchange goes on without it: its guest waits for too long.
+    left: Option<Ticket>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +291,8 @@ impl Exchange {
     /// Carries everything one step on. Says whether anything moved; if not, the exchange will be
     /// woken.
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<bool, Reset> {
-        let mut moved = self.obey()?;
+        let mut moved = self.take_up();
+        moved |= self.obey()?;
         moved |= self.run_request_filters()?;
         moved |= self.send_request()?;
         moved |= self.read_request(cx)?;

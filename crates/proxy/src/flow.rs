@@ -384,6 +384,11 @@ impl Flow {
         }
     }
 
+    /// Whether a decision about this part is due.
+    pub(crate) fn is_showing(&self, index: usize, part: Part) -> bool {
+        self.showing == Some((index, part))
+    }
+
     /// What this stage is being shown.
     fn shown(&self, index: usize) -> Option<Part> {
         self.showing

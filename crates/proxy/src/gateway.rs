@@ -4,6 +4,7 @@
 //! compiles modules. [`Prepared::start`] starts the workers, each with plugins of its own.
 
 mod rules;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use weir_guest::apart::{Launcher, Report};
@@ -24,14 +26,16 @@ use weir_model::{Filter, Name, Site, Variable, limits};
 pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
+use crate::maps::{MapNotices, Opening, SharedMaps, StoreError};
 use crate::metrics::Metrics;
 use crate::plugin::{FilterStats, LineReader, Meter, Nursery, PluginError, PluginLog};
 use crate::property::{Node, SiteMetadata};
 use crate::touched::Touched;
 use crate::upstream::{Resolver, Upstreams};
 use crate::worker::{self, Plan, Running, StartError};
-use crate::world::Rules;
+use crate::world::{Rules, Watched};
 use rules::rules;
+use waiting::{can_wait, waiting};
 
 /// Notices of shared queues that may wait for a worker.
 const NOTICES_MAX: usize = 65_536;
@@ -49,6 +53,7 @@ pub struct Process {
     /// What stands around the processes of filters that have some.
     walls: Mutex<BTreeMap<Name, Vec<Report>>>,
     pub(crate) spaces: Spaces,
+    pub(crate) maps: SharedMaps,
     pub(crate) node: Node,
     pub(crate) metadata: SiteMetadata,
     pub(crate) resolver: Arc<Resolver>,
@@ -62,6 +67,8 @@ pub struct Process {
     pub(crate) rules: BTreeMap<Name, Arc<Rules>>,
     touched: BTreeMap<Name, Arc<Touched>>,
     pub(crate) nursery: Nursery,
+    /// Filters whose calls may be answered later, each with such a map.
+    waiting: BTreeMap<Name, Name>,
     origin: std::time::Instant,
 }
 
@@ -71,6 +78,11 @@ pub(crate) struct Shared {
     pub(crate) upstreams: Upstreams,
     pub(crate) redis: crate::redis::Clients,
     pub(crate) notices: mpsc::Sender<Notice>,
+    pub(crate) map_notices: Arc<MapNotices>,
+    /// Watches of shared maps, by the number of their bell.
+    pub(crate) watched: std::cell::RefCell<FxHashMap<u64, Watched>>,
+    /// Of the next bell.
+    pub(crate) next_watch: std::cell::Cell<u64>,
     /// Who may start a VM on another thread.
     pub(crate) starts: tokio::sync::Semaphore,
     /// The worker ends: nothing more may be started.
@@ -85,6 +97,9 @@ impl Shared {
             upstreams,
             redis: crate::redis::Clients::default(),
             notices,
+            map_notices: Arc::default(),
+            watched: std::cell::RefCell::default(),
+            next_watch: std::cell::Cell::new(0),
             starts: tokio::sync::Semaphore::new(limits::STARTS_ASIDE_MAX),
             is_ending: std::cell::Cell::new(false),
         })
@@ -161,9 +176,36 @@ pub enum PrepareError {
         /// Name of the variable.
         variable: String,
     },
+    /// A map of the configuration cannot be made.
+    #[error("map {map}: {error}")]
+    Map {
+        /// Its name.
+        map: Name,
+        /// Why.
+        #[source]
+        error: weir_maps::MapError,
+    },
+    /// A store of maps cannot be used.
+    #[error(transparent)]
+    Store(#[from] Box<StoreError>),
     /// The system gives no random bytes for the key of hashes.
     #[error("cannot make a key for hashes: {0}")]
     Randomness(String),
+    /// A filter may have to wait where that is impossible.
+    #[error(
+        "filter {filter}: the map {map} (filters.{filter}.grants.maps) answers later, and {place} \
+         cannot be suspended to wait for it: {advice}"
+    )]
+    CannotWait {
+        /// Name of the filter.
+        filter: Name,
+        /// Name of a map that it would have to wait for.
+        map: Name,
+        /// Where it is used.
+        place: &'static str,
+        /// What can be done.
+        advice: &'static str,
+    },
     /// No runtime for a trial.
     #[error("cannot make a runtime for a trial start: {0}")]
     Trial(std::io::Error),
@@ -181,13 +223,30 @@ impl Prepared {
     ///
     /// [`PrepareError`] names the filter, the module and the reason.
     pub fn new(site: Arc<Site>) -> Result<Self, PrepareError> {
+        Self::made(site, Opening::Open)
+    }
+
+    /// The same, to be tried and not to serve: stores are not opened, a running gateway may have
+    /// their files, and their maps are empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::new`], but for what only opening a store can tell.
+    pub fn on_trial(site: Arc<Site>) -> Result<Self, PrepareError> {
+        Self::made(site, Opening::Trial)
+    }
+
+    fn made(site: Arc<Site>, opening: Opening) -> Result<Self, PrepareError> {
         warn_of_capabilities(&site);
         let engine = Engine::new()?;
+        let maps = SharedMaps::new(&site, opening)?;
         let library = Library::open(&engine, &site)?;
         let filters = site.filters.iter();
         let environment = environment(&site);
         let (rules, touched) = rules(&site, &environment)?;
         let library = Arc::new(library);
+        let waiting = waiting(&site);
+        can_wait(&site, &waiting)?;
         let lines = Arc::new(LineReader::default());
         let process = Process {
             metrics: Metrics::new(),
@@ -195,7 +254,8 @@ impl Prepared {
             engine,
             launcher: Launcher::of_this_program(),
             walls: Mutex::default(),
-            spaces: Spaces::new(),
+            spaces: Spaces::new(maps.engine()),
+            maps,
             node: Node::of(&site.node),
             metadata: SiteMetadata::of(&site),
             resolver: Resolver::system(),
@@ -222,12 +282,41 @@ impl Prepared {
             rules,
             touched,
             nursery: Nursery::default(),
+            waiting,
             origin: std::time::Instant::now(),
             site,
         };
         Ok(Self {
             process: Arc::new(process),
         })
+    }
+
+    /// Has a back end keep the entries of a map, whatever the configuration says; its answers may
+    /// come later. For programs that bring a store of their own. To be done before anything starts.
+    ///
+    /// # Errors
+    ///
+    /// [`PrepareError::Map`] when there is no such map, [`PrepareError::CannotWait`] when a filter
+    /// that is granted it is used where nobody can wait for it.
+    pub fn keep_map(
+        mut self,
+        map: &Name,
+        back_end: Arc<dyn weir_maps::BackEnd>,
+    ) -> Result<Self, PrepareError> {
+        let failed = |error| PrepareError::Map {
+            map: Name::clone(map),
+            error,
+        };
+        let shared = weir_maps::MapError::Invalid("the gateway runs already");
+        let process = Arc::get_mut(&mut self.process).ok_or_else(|| failed(shared))?;
+        let site = Arc::clone(&process.site);
+        process.maps.keep(&site, map, back_end).map_err(failed)?;
+        let users = site.filters.iter();
+        let users = users.filter(|(_, filter)| filter.grants.maps.maps.contains_key(map));
+        let users = users.map(|(name, _)| (name.clone(), Name::clone(map)));
+        process.waiting.extend(users);
+        can_wait(&site, &process.waiting)?;
+        Ok(self)
     }
 
     /// What the workers will share.
@@ -251,7 +340,7 @@ impl Prepared {
         let outcome = local.block_on(&runtime, async {
             let (notices, _receiver) = mpsc::channel(NOTICES_MAX);
             let shared = Shared::new(process, notices);
-            crate::plugin::Plugins::start(&shared, 0).map(drop)
+            crate::plugin::Plugins::start(&shared, 0).await.map(drop)
         });
         runtime.shutdown_background();
         Ok(outcome?)
@@ -317,6 +406,41 @@ impl Process {
                 tracing::warn!(%filter, %wall, reason, "a wall of the plugin's process is missing");
             }
         }
+    }
+
+    /// Whether calls of a filter may be answered later, so that its guest must be able to wait.
+    pub(crate) fn may_wait(&self, filter: &str) -> bool {
+        self.waiting.contains_key(filter)
+    }
+
+    /// The shared maps of the configuration, with their numbers.
+    #[must_use]
+    pub fn map_reports(&self) -> Vec<crate::maps::MapReport> {
+        self.maps.reports(&self.site)
+    }
+
+    /// Numbers of the maps that plugins made, and of tickets.
+    #[must_use]
+    pub fn map_totals(&self) -> crate::maps::MapTotals {
+        self.maps.totals()
+    }
+
+    /// Bytes of the maps that a filter made; `None`: there is no such filter.
+    #[must_use]
+    pub fn map_bytes(&self, filter: &Name) -> Option<u64> {
+        self.maps.own_bytes(filter)
+    }
+
+    /// Writes maps in files to the end and closes them, when no worker runs any more. Says in the
+    /// log which could not be written. Blocks.
+    pub fn close_maps(&self) {
+        self.maps.close();
+    }
+
+    /// The engine of shared maps.
+    #[must_use]
+    pub fn maps(&self) -> &weir_maps::Engine {
+        self.maps.engine()
     }
 
     /// What a filter touched or was refused; `None`: there is no such filter.

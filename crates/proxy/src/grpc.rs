@@ -77,7 +77,7 @@ pub(crate) async fn converse(
     cluster: Rc<Cluster>,
     outset: Outset,
     body: BodySender,
-    hear: impl FnMut(Heard) -> More,
+    hear: impl AsyncFnMut(Heard) -> More,
 ) -> Option<End> {
     cluster.expect_grpc();
     let mut talk = Talk { hear };
@@ -90,11 +90,14 @@ pub(crate) async fn converse(
                 None => whole.await,
                 Some(limit) => match tokio::time::timeout(limit, whole).await {
                     Ok(outcome) => outcome,
-                    Err(_elapsed) => talk.timed_out(&cluster, &progress),
+                    Err(_elapsed) => talk.timed_out(&cluster, &progress).await,
                 },
             }
         }
-        Err(unsendable) => talk.answer_locally(503, unsendable.text, &unsendable.details),
+        Err(unsendable) => {
+            talk.answer_locally(503, unsendable.text, &unsendable.details)
+                .await
+        }
     };
     body.abort();
     outcome.ok()
@@ -111,9 +114,9 @@ struct Talk<H> {
     hear: H,
 }
 
-impl<H: FnMut(Heard) -> More> Talk<H> {
-    fn tell(&mut self, heard: Heard) -> Result<(), Unheard> {
-        match (self.hear)(heard) {
+impl<H: AsyncFnMut(Heard) -> More> Talk<H> {
+    async fn tell(&mut self, heard: Heard) -> Result<(), Unheard> {
+        match (self.hear)(heard).await {
             More::Wanted => Ok(()),
             More::Unwanted => Err(Unheard),
         }
@@ -137,7 +140,7 @@ impl<H: FnMut(Heard) -> More> Talk<H> {
                 progress.has_head = true;
                 self.listen(answered).await
             }
-            Err(error) => self.failed(&error),
+            Err(error) => self.failed(&error).await,
         }
     }
 
@@ -148,14 +151,16 @@ impl<H: FnMut(Heard) -> More> Talk<H> {
         let fields = fields_of(head);
         let has_status = fields.first(STATUS, Side::Response).is_some();
         if is_whole && (status == StatusCode::OK || has_status) {
-            self.tell(Heard::Initial(HeaderList::default()))?;
-            return self.close(fields);
+            self.tell(Heard::Initial(HeaderList::default())).await?;
+            return self.close(fields).await;
         }
         if status != StatusCode::OK {
-            self.tell(Heard::Initial(HeaderList::default()))?;
-            return self.broke(grpc_status_of(status.as_u16()), "via_upstream");
+            self.tell(Heard::Initial(HeaderList::default())).await?;
+            return self
+                .broke(grpc_status_of(status.as_u16()), "via_upstream")
+                .await;
         }
-        self.tell(Heard::Initial(fields))?;
+        self.tell(Heard::Initial(fields)).await?;
         self.read(&mut body).await
     }
 
@@ -164,27 +169,29 @@ impl<H: FnMut(Heard) -> More> Talk<H> {
         loop {
             let frame = match body.frame().await {
                 Some(Ok(frame)) => frame,
-                Some(Err(error)) => return self.broke(code::INTERNAL, details_of(error)),
-                None => return self.broke(code::UNKNOWN, "via_upstream"),
+                Some(Err(error)) => return self.broke(code::INTERNAL, details_of(error)).await,
+                None => return self.broke(code::UNKNOWN, "via_upstream").await,
             };
             match frame.into_data() {
                 Ok(bytes) => frames.push(&bytes),
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
-                    return self.close(list_of(trailers));
+                    return self.close(list_of(trailers)).await;
                 }
             }
             loop {
                 match frames.next() {
                     Ok(Some(message)) => {
-                        self.tell(Heard::Message(message))?;
+                        self.tell(Heard::Message(message)).await?;
                         // Other exchanges have their turn between two messages.
                         tokio::task::yield_now().await;
                     }
                     Ok(None) => break,
-                    Err(FrameError::Flags) => return self.broke(code::INTERNAL, "via_upstream"),
+                    Err(FrameError::Flags) => {
+                        return self.broke(code::INTERNAL, "via_upstream").await;
+                    }
                     Err(FrameError::TooLong) => {
-                        return self.broke(code::RESOURCE_EXHAUSTED, "via_upstream");
+                        return self.broke(code::RESOURCE_EXHAUSTED, "via_upstream").await;
                     }
                 }
             }
@@ -192,25 +199,31 @@ impl<H: FnMut(Heard) -> More> Talk<H> {
     }
 
     /// The server's own end.
-    fn close(&mut self, trailers: HeaderList) -> Result<End, Unheard> {
+    async fn close(&mut self, trailers: HeaderList) -> Result<End, Unheard> {
         let end = end_of(&trailers, "via_upstream");
-        self.tell(Heard::Trailing(trailers))?;
+        self.tell(Heard::Trailing(trailers)).await?;
         Ok(end)
     }
 
     /// An end without trailers.
-    fn broke(&mut self, status: u32, details: &str) -> Result<End, Unheard> {
-        self.tell(Heard::Trailing(HeaderList::default()))?;
+    async fn broke(&mut self, status: u32, details: &str) -> Result<End, Unheard> {
+        self.tell(Heard::Trailing(HeaderList::default())).await?;
         Ok(End::new(status, details))
     }
 
-    fn failed(&mut self, error: &DispatchError) -> Result<End, Unheard> {
+    async fn failed(&mut self, error: &DispatchError) -> Result<End, Unheard> {
         let text = error.text(false).into_owned();
         self.answer_locally(error.status().as_u16(), text, &error.details())
+            .await
     }
 
     /// The gateway answers in the server's place.
-    fn answer_locally(&mut self, status: u16, text: String, details: &str) -> Result<End, Unheard> {
+    async fn answer_locally(
+        &mut self,
+        status: u16,
+        text: String,
+        details: &str,
+    ) -> Result<End, Unheard> {
         let answer = LocalAnswer {
             status,
             body: text.into(),
@@ -218,20 +231,20 @@ impl<H: FnMut(Heard) -> More> Talk<H> {
         };
         let trailers = grpc_answer(&answer).headers;
         let end = end_of(&trailers, details);
-        self.tell(Heard::Initial(HeaderList::default()))?;
-        self.tell(Heard::Trailing(trailers))?;
+        self.tell(Heard::Initial(HeaderList::default())).await?;
+        self.tell(Heard::Trailing(trailers)).await?;
         Ok(end)
     }
 
-    fn timed_out(&mut self, cluster: &Cluster, progress: &Progress) -> Result<End, Unheard> {
+    async fn timed_out(&mut self, cluster: &Cluster, progress: &Progress) -> Result<End, Unheard> {
         if let Some(peer) = progress.attempts.last_peer {
             cluster.blame(peer);
         }
         if progress.has_head {
-            return self.broke(code::INTERNAL, "response_timeout");
+            return self.broke(code::INTERNAL, "response_timeout").await;
         }
         let text = "upstream request timeout".to_owned();
-        self.answer_locally(504, text, "response_timeout")
+        self.answer_locally(504, text, "response_timeout").await
     }
 }
 
@@ -291,7 +304,7 @@ pub(crate) async fn ask(
     body: BodySender,
 ) -> Result<Bytes, End> {
     let mut answer = None;
-    let end = converse(cluster, outset, body, |heard| {
+    let end = converse(cluster, outset, body, async |heard| {
         if let Heard::Message(message) = heard {
             answer = Some(message);
         }

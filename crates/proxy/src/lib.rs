@@ -7,6 +7,7 @@
 pub mod code;
 pub mod foreign;
 pub mod gateway;
+pub mod maps;
 pub mod metrics;
 pub mod plugin;
 pub mod property;

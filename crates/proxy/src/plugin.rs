@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use weir_guest::{Failure, SnapshotError, StartError};
+use weir_maps::MapError;
 use weir_model::{Filter, FilterUse, Isolation, Name};
 
 use crate::gateway::{Process, Shared};
@@ -38,7 +39,7 @@ pub(crate) use nursery::Nursery;
 pub(crate) use quarantine::Pattern;
 pub(crate) use remarks::{Pace, Remark};
 pub use reports::FailureReport;
-pub(crate) use slot::{Admission, Slot};
+pub(crate) use slot::{Admission, Failed, Shown, Slot, Ticket};
 use stats::Birth;
 pub use stats::{FilterReport, FilterStats};
 
@@ -71,6 +72,15 @@ pub enum PluginError {
         /// Why.
         #[source]
         error: SnapshotError,
+    },
+    /// No map for the shared data of its VM id.
+    #[error("filter {filter}: its vm_id has no shared data: {error}")]
+    SharedData {
+        /// Name of the filter.
+        filter: Name,
+        /// Why.
+        #[source]
+        error: MapError,
     },
     /// A start callback trapped or took too long.
     #[error("filter {filter}: {callback} failed: {failure}")]
@@ -135,7 +145,7 @@ type Place = (usize, usize, Arc<Filter>);
 
 impl Plugins {
     /// Makes and starts every VM that this worker needs.
-    pub(crate) fn start(shared: &Rc<Shared>, worker: usize) -> Result<Self, PluginError> {
+    pub(crate) async fn start(shared: &Rc<Shared>, worker: usize) -> Result<Self, PluginError> {
         let site = &shared.process.site;
         let mut drafts = Vec::new();
         let mut place = |uses: &[FilterUse]| {
@@ -164,7 +174,7 @@ impl Plugins {
         let mut slots = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.into_iter().enumerate() {
             let slot = Slot::new(index, draft.filter, draft.roots, (shared, &maker))?;
-            slot.start(Birth::First)?;
+            slot.start(Birth::First).await?;
             slot.seek_images();
             slots.push(slot);
         }

@@ -134,6 +134,20 @@ pub(crate) enum Order {
 }
 
 impl Order {
+    /// The answer that it is.
+    pub(crate) fn answer(&mut self) -> Option<&mut LocalAnswer> {
+        match self {
+            Self::Answer { answer, .. } => Some(answer),
+            Self::Resume { .. }
+            | Self::Inject { .. }
+            | Self::Close
+            | Self::Failed { .. }
+            | Self::Lost { .. }
+            | Self::PassOn { .. }
+            | Self::Hang(_) => None,
+        }
+    }
+
     /// Bytes that it would put into the response.
     pub(crate) fn injected_bytes(&self) -> usize {
         match self {

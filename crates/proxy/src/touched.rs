@@ -25,6 +25,8 @@ pub enum Kind {
     VmId,
     /// A foreign function.
     Foreign,
+    /// A shared map that is opened by its name.
+    Map,
     /// A file, by its path in the guest.
     File,
     /// A clock.
@@ -47,12 +49,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Function,
         Self::Callback,
         Self::Cluster,
         Self::VmId,
         Self::Foreign,
+        Self::Map,
         Self::File,
         Self::Clock,
         Self::Random,
@@ -73,6 +76,7 @@ impl Kind {
             Self::Cluster => "cluster",
             Self::VmId => "vm_id",
             Self::Foreign => "foreign_function",
+            Self::Map => "map",
             Self::File => "file",
             Self::Clock => "clock",
             Self::Random => "random",

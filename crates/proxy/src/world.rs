@@ -16,6 +16,8 @@ mod maps;
 mod redis;
 mod root;
 mod shared;
+mod shared_maps;
+mod sharing;
 mod sight;
 
 use std::borrow::Cow;
@@ -47,6 +49,9 @@ pub(crate) use redis::RedisSettings;
 pub(crate) use root::Root;
 use shared::GuestMetrics;
 pub(crate) use shared::tell_of_notice;
+use shared_maps::MapSeat;
+pub(crate) use shared_maps::Watched;
+pub(crate) use sharing::SharedWorld;
 pub(crate) use sight::{Key, Sight};
 
 /// Everything that a VM's guests may see and do.
@@ -80,8 +85,12 @@ pub(crate) struct LiveWorld {
     guard: Guard,
     rules: Arc<Rules>,
     files: weir_guest::files::Files,
+    /// Made with the first call about shared maps.
+    maps: Option<Box<MapSeat>>,
     /// The guest starts elsewhere: what it begins waits for the end of that.
     gate: Option<watch::Receiver<()>>,
+    /// The guest may wait: what it orders is kept until it has returned from the event.
+    kept: Option<Vec<(StreamRef, Order)>>,
 }
 
 /// A stream context.
@@ -97,6 +106,7 @@ struct Seat {
 /// What a context id stands for.
 #[derive(Clone, Default)]
 struct Here {
+    context: ContextId,
     root: ContextId,
     stream: Option<(StreamRef, usize)>,
 }
@@ -107,7 +117,7 @@ impl LiveWorld {
     /// The world of a VM of this slot, which lives.
     pub(crate) fn new(shared: Rc<Shared>, slot: &Rc<Slot>) -> Self {
         let filter = Arc::clone(slot.filter());
-        let space = shared.process.spaces.space(&filter.vm_id);
+        let space = Arc::clone(slot.space());
         let guard = Guard::new(filter, Arc::clone(slot.meter()));
         let rules = Arc::clone(slot.rules());
         let slot = Rc::downgrade(slot);
@@ -132,7 +142,9 @@ impl LiveWorld {
             rules,
             space,
             guard,
+            maps: None,
             gate: None,
+            kept: None,
         }
     }
 
@@ -189,6 +201,9 @@ impl LiveWorld {
 
     pub(crate) fn remove_stream(&mut self, context: ContextId) {
         self.seats.remove(&context);
+        if let Some(maps) = &mut self.maps {
+            maps.end_request(context);
+        }
     }
 
     /// What the request of a context has in common with others.
@@ -235,12 +250,14 @@ impl LiveWorld {
         if let Some(seat) = self.seats.get(&context) {
             let stream = Some((Rc::clone(&seat.stream), seat.stage));
             return Some(Here {
+                context,
                 root: seat.root,
                 stream,
             });
         }
         let root = self.roots.get(&context)?;
         Some(Here {
+            context,
             root: context,
             stream: root.lent.as_ref().map(|s| (Rc::clone(s), usize::MAX)),
         })
@@ -429,34 +446,33 @@ impl LiveWorld {
             StreamKind::Response => Side::Response,
             StreamKind::Downstream => {
                 if let Some((stream, stage)) = self.stream() {
-                    stream.borrow_mut().order(Order::PassOn { stage });
+                    self.order(&stream, Order::PassOn { stage });
                 }
                 return Ok(Reply::Done);
             }
             StreamKind::Upstream => return Err(Status::Unimplemented),
         };
         if let Some((stream, stage)) = self.stream() {
-            let mut stream = stream.borrow_mut();
-            if let Some(access) = stream.access.get_mut(stage) {
+            if let Some(access) = stream.borrow_mut().access.get_mut(stage) {
                 // Either direction takes the request's maps away at once, as in Envoy.
                 access.request_headers = false;
                 access.request_trailers = false;
             }
-            stream.order(Order::Resume { stage, side });
+            self.order(&stream, Order::Resume { stage, side });
         }
         Ok(Reply::Done)
     }
 
     /// Closes the stream if it is of this kind, HTTP or TCP.
-    fn close_stream(&self, kind: StreamKind) {
+    fn close_stream(&mut self, kind: StreamKind) {
         let Some((stream, _)) = self.stream() else {
             return;
         };
-        let stream = &mut *stream.borrow_mut();
-        match kind {
-            StreamKind::Request | StreamKind::Response => stream.order(Order::Close),
-            StreamKind::Downstream | StreamKind::Upstream => stream.order(Order::Hang(kind)),
-        }
+        let order = match kind {
+            StreamKind::Request | StreamKind::Response => Order::Close,
+            StreamKind::Downstream | StreamKind::Upstream => Order::Hang(kind),
+        };
+        self.order(&stream, order);
     }
 
     fn local_response(&mut self, response: &weir_guest::door::LocalResponse<'_>) -> Outcome {
@@ -486,30 +502,14 @@ impl LiveWorld {
                 .filter(|code| *code <= 16),
         };
         let speaks_higress = self.speaks_higress();
-        let stream = &mut *stream.borrow_mut();
         // Higress: the first one of a context counts, whatever became of it.
-        if let Some(access) = stream.access.get_mut(stage)
+        if let Some(access) = stream.borrow_mut().access.get_mut(stage)
             && std::mem::replace(&mut access.has_answered, true)
             && speaks_higress
         {
             return Ok(Reply::Done);
         }
-        let earlier = stream.orders.iter_mut().find_map(|order| match order {
-            Order::Answer { answer, .. } => Some(answer),
-            Order::Resume { .. }
-            | Order::Inject { .. }
-            | Order::Close
-            | Order::Failed { .. }
-            | Order::Lost { .. }
-            | Order::PassOn { .. }
-            | Order::Hang(_) => None,
-        });
-        match earlier {
-            // The first one is sent; the log has the words of the last one, as Envoy's.
-            Some(earlier) => earlier.details = answer.details,
-            None if stream.is_logging => {}
-            None => stream.order(Order::Answer { stage, answer }),
-        }
+        self.give_answer(&stream, Order::Answer { stage, answer });
         Ok(Reply::Done)
     }
 }
@@ -531,6 +531,7 @@ impl World for LiveWorld {
         self.shows_configuration = false;
         self.own = Here::default();
         self.here = Here::default();
+        self.give_orders();
     }
 
     fn allows(&self, name: &str) -> bool {
@@ -555,7 +556,15 @@ impl World for LiveWorld {
 
     fn call(&mut self, call: Call<'_>) -> Result<Answer, Stop> {
         self.guard.call()?;
+        if let Call::Map(call) = call {
+            return self.map_call(call);
+        }
         Ok(self.answer(call).unwrap_or_else(Reply::Refused).into())
+    }
+
+    fn arrive(&mut self, reply: Reply) -> Result<Reply, Stop> {
+        self.map_arrived(&reply);
+        Ok(reply)
     }
 }
 

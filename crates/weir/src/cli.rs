@@ -1,6 +1,7 @@
 //! The one definition of the command line: help, completions and manual pages come from it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -94,6 +95,15 @@ pub enum Command {
     /// A gateway that finds code there starts at once. Without modules, it says what is there. Ends
     /// with 1 if a module cannot be compiled or kept.
     Compile(Compile),
+    /// Look into the shared maps of a running gateway, through its admin address.
+    ///
+    /// Ends with 1 if the gateway refuses, or there is no such map or entry.
+    Map(Map),
+    /// Write code for typed maps, from `.map`, `.wit` and `.proto` files.
+    ///
+    /// Types that a `.map` file uses are looked for in the files that are named, or else in those
+    /// beside it. Without `--lang` the files are checked. Ends with 1 if there is a mistake.
+    Bindgen(Bindgen),
     /// Print the completion script of a shell.
     Completions(Completions),
     /// Print the manual page, or write the pages of all commands into a folder.
@@ -163,6 +173,161 @@ pub enum CodeEngine {
     Winch,
     /// Byte code for an interpreter.
     Pulley,
+}
+
+/// Arguments of `weir map`.
+#[derive(Args, Clone, Debug)]
+pub struct Map {
+    /// The gateway's admin address.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9901"
+    )]
+    pub admin: SocketAddr,
+    /// Scope of the map, if it has one.
+    #[arg(long, global = true, value_name = "SCOPE", default_value = "")]
+    pub scope: String,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: MapCommand,
+}
+
+/// What `weir map` does.
+#[derive(Clone, Debug, Subcommand)]
+pub enum MapCommand {
+    /// List all maps with their numbers.
+    Ls,
+    /// Show the numbers of one map.
+    Stat {
+        /// The map.
+        map: String,
+    },
+    /// Write the value of an entry to standard output, byte by byte.
+    Get {
+        /// The map.
+        map: String,
+        /// The key.
+        #[command(flatten)]
+        key: Key,
+    },
+    /// Store a value.
+    Set(MapSet),
+    /// Remove an entry.
+    Delete {
+        /// The map.
+        map: String,
+        /// The key.
+        #[command(flatten)]
+        key: Key,
+        /// Only if it has this version.
+        #[arg(long, value_name = "VERSION")]
+        if_version: Option<u64>,
+    },
+    /// List entries in the order of their keys.
+    Scan {
+        /// The map.
+        map: String,
+        /// What their keys begin with.
+        #[arg(default_value = "")]
+        prefix: String,
+        /// At most this many; left out: all.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Tell changes as they happen, until it is interrupted.
+    Watch {
+        /// The map.
+        map: String,
+        /// What the keys begin with.
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+}
+
+/// Arguments of `weir map set`.
+#[derive(Args, Clone, Debug)]
+pub struct MapSet {
+    /// The map.
+    pub map: String,
+    /// The key.
+    #[command(flatten)]
+    pub key: Key,
+    /// The value; left out: standard input.
+    #[arg(conflicts_with_all = ["file", "number"])]
+    pub value: Option<String>,
+    /// The value is what this file holds.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "number")]
+    pub file: Option<PathBuf>,
+    /// The value is a counter that stands at this number.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub number: Option<i64>,
+    /// Only if there is no such entry.
+    #[arg(long, conflicts_with = "if_version")]
+    pub if_absent: bool,
+    /// Only if the entry has this version.
+    #[arg(long, value_name = "VERSION")]
+    pub if_version: Option<u64>,
+    /// The entry ends after so many milliseconds.
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub ttl: Option<u64>,
+}
+
+/// A key, as text or as bytes.
+#[derive(Args, Clone, Debug)]
+pub struct Key {
+    /// The key.
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// The key is percent-encoded: `%00` is a byte.
+    #[arg(long)]
+    pub encoded: bool,
+}
+
+/// Arguments of `weir bindgen`.
+#[derive(Args, Clone, Debug)]
+pub struct Bindgen {
+    /// The declarations and their types.
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// The language to write.
+    #[arg(long, value_name = "LANGUAGE", value_enum, requires = "out")]
+    pub lang: Option<BindgenLanguage>,
+    /// Folder for the code; made if it is not there.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "lang")]
+    pub out: Option<PathBuf>,
+    /// Name of the module or package. Left out: that of the first file.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Bring the `.map` files into their one form.
+    #[arg(long, conflicts_with_all = ["lang", "check"])]
+    pub format: bool,
+    /// Check that entries of an older schema can still be read: a schema that `--schema` wrote, or
+    /// an older `.map` file with its types beside it.
+    #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath)]
+    pub check: Option<PathBuf>,
+    /// Print the schema as JSON, for `--check` of later versions.
+    #[arg(long, conflicts_with_all = ["lang", "format"])]
+    pub schema: bool,
+}
+
+/// What `weir bindgen` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BindgenLanguage {
+    /// Rust, with or without its standard library.
+    Rust,
+    /// C11.
+    C,
+    /// Python, for components.
+    Python,
+    /// JavaScript, for components.
+    Javascript,
+    /// Protobuf's own language.
+    Proto,
 }
 
 /// Arguments of `weir completions`.

@@ -1,9 +1,11 @@
 //! The commands.
 
+mod bindgen;
 mod check;
 mod compile;
 mod inspect;
 mod manual;
+mod map;
 mod plugin;
 mod serve;
 
@@ -19,6 +21,8 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Schema => print_json(&weir_control::schema(), terminal),
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),
         Command::Compile(arguments) => compile::run(&arguments, terminal),
+        Command::Map(arguments) => map::run(&arguments, terminal),
+        Command::Bindgen(arguments) => bindgen::run(&arguments, terminal),
         Command::Completions(arguments) => manual::completions(arguments.shell, terminal),
         Command::Man(arguments) => manual::pages(arguments.dir.as_deref(), terminal),
         Command::Plugin => plugin::run(),

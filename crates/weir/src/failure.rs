@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use thiserror::Error;
+use weir_control::admin::client::ClientError;
 use weir_guest::apart::PluginProcessError;
 use weir_guest::inspect::InspectError;
 
@@ -69,6 +70,9 @@ pub enum Failure {
     /// A configuration is refused; its problems have been told.
     #[error("the configuration is refused")]
     Refused,
+    /// Typed maps are wrong; their mistakes have been told.
+    #[error("the typed maps are refused")]
+    TypedMaps,
     /// Standard output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -81,6 +85,15 @@ pub enum Failure {
     /// Nothing can be compiled, or be kept.
     #[error("cannot compile: {0}")]
     Compile(String),
+    /// The admin address gave no answer.
+    #[error("no answer")]
+    Admin(#[source] ClientError),
+    /// The admin address says no.
+    #[error("{0}")]
+    Said(String),
+    /// Standard input cannot be read.
+    #[error("cannot read standard input")]
+    Input(#[source] io::Error),
     /// The gateway did not start or ended badly.
     #[error("the gateway stopped")]
     Gateway(#[from] GatewayError),
@@ -110,7 +123,7 @@ impl Failure {
 
     /// Whether the person has been told already.
     pub(crate) const fn is_told(&self) -> bool {
-        matches!(self, Self::Refused)
+        matches!(self, Self::Refused | Self::TypedMaps)
     }
 
     /// What to do about it.
@@ -130,11 +143,18 @@ impl Failure {
             Self::NoModule { .. } => Some("a module is what the compiler writes for a wasm target"),
             Self::Write { .. } => Some("name a folder that this user may write to"),
             Self::Gateway(error) => error.hint(),
+            Self::Admin(ClientError::Connect { .. }) => Some(
+                "`admin: { address: … }` in the gateway's configuration is the address; say it with --admin",
+            ),
+            Self::Admin(_) => Some("say another address with --admin"),
             Self::Plugin(PluginProcessError::NotCalled) => {
                 Some("`weir serve` starts it for filters with `isolation: process`")
             }
             Self::Plugin(PluginProcessError::Broken(_))
             | Self::Refused
+            | Self::Said(_)
+            | Self::Input(_)
+            | Self::TypedMaps
             | Self::Output(_)
             | Self::Logging(_)
             | Self::Signals(_)

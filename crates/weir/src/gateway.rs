@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::LocalSet;
 use weir_model::Site;
 use weir_proxy::worker::{DrainReport, Running, StartError};
 use weir_proxy::{PrepareError, Prepared};
@@ -77,7 +78,7 @@ impl GatewayError {
 /// # Errors
 /// The first module or plugin that is not fit.
 pub fn try_out(site: Site) -> Result<(), GatewayError> {
-    Ok(Prepared::new(Arc::new(site))?.try_plugins()?)
+    Ok(Prepared::on_trial(Arc::new(site))?.try_plugins()?)
 }
 
 /// Runs the gateway until it is drained.
@@ -103,6 +104,7 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
     for (listener, address) in running.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
+    let maps = Arc::clone(&process);
     let facts = Facts::new(process, running.meter(), options.log, workers);
     tracing::info!(
         configuration = %options.configuration.display(),
@@ -112,12 +114,10 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
         "the gateway serves"
     );
     let phase = options.phase;
-    runtime.block_on(live(
-        running,
-        phase,
-        (admin, Arc::new(facts)),
-        site.drain_timeout,
-    ))
+    let live = live(running, phase, (admin, Arc::new(facts)), site.drain_timeout);
+    let outcome = runtime.block_on(LocalSet::new().run_until(live));
+    maps.close_maps();
+    outcome
 }
 
 fn workers_of(site: &Site) -> NonZeroUsize {
@@ -148,7 +148,7 @@ async fn live(
             tracing::info!(%address, "admin page");
         }
         let facts = Arc::clone(&facts);
-        tokio::spawn(async move {
+        tokio::task::spawn_local(async move {
             weir_control::admin::serve(listener, facts, std::future::pending()).await;
         });
     }

@@ -168,6 +168,20 @@ impl<'a> Terminal<'a> {
         outcome
     }
 
+    /// Writes to standard output at once. Says whether somebody still reads there.
+    ///
+    /// # Errors
+    /// As [`Terminal::print`].
+    pub(crate) fn tell(&mut self, text: &str) -> Result<bool, Failure> {
+        let writer = &mut self.out.writer;
+        let told = writer.write_all(text.as_bytes());
+        match told.and_then(|()| writer.flush()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::Output(error)),
+        }
+    }
+
     /// Writes out what is buffered.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         quietly(self.out.writer.flush()).map_err(Failure::Output)

@@ -1,8 +1,10 @@
-//! Builds the guests: the cargo workspace `guests`, and what is there in C.
+//! Builds the guests: the members of the cargo workspace `guests`, and those in C. What is in C++,
+//! AssemblyScript and Go is built by `sdk/build.sh`.
 //!
 //! Invariant: the same compilers give the same bytes, wherever the repository and cargo's cache
 //! are, so that everyone can check the committed binaries.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, ffi::OsString, fs};
@@ -11,13 +13,30 @@ use crate::repository::{self, Trouble};
 use crate::sums;
 use crate::tools::{self, HINT, Rust, TARGET};
 
-/// Guests in Rust: the members of the workspace.
-const RUST: [&str; 2] = ["hello", "probe"];
-/// Guests in C: `guests/<name>/<name>.c`.
-const C: [&str; 1] = ["shout"];
+/// Where guests are built, by a link: symbols of crates outside of the workspace's folder depend on
+/// their absolute path, and with them the order of functions in a binary.
+const STAGE: &str = "/tmp/weir-guests";
+/// Guests in Rust: the members of the workspace, and where their binaries are committed, relative to
+/// `guests`.
+const RUST: [(&str, &str); 5] = [
+    ("hello", "prebuilt/hello.wasm"),
+    ("probe", "prebuilt/probe.wasm"),
+    ("limiter", "../examples/maps/rust/limiter/limiter.wasm"),
+    ("packet", "../examples/maps/rust/packet/packet.wasm"),
+    ("maps_check", "../sdk/checks/rust/checks.wasm"),
+];
+/// Guests in C: sources and binaries, relative to `guests`.
+const C: [(&str, &str); 3] = [
+    ("shout/shout.c", "prebuilt/shout.wasm"),
+    (
+        "../examples/maps/c/packet.c",
+        "../examples/maps/c/packet.wasm",
+    ),
+    ("../sdk/checks/c/checks.c", "../sdk/checks/c/checks.wasm"),
+];
 /// How guests in C are compiled: no libc, no entry point, every warning an error.
 const CLANG: &str = "--target=wasm32 -std=c11 -Oz -nostdlib -Wall -Wextra -Werror -fno-ident \
-                     -Wl,--no-entry -Wl,--strip-all";
+                     -I ../sdk/c -Wl,--no-entry -Wl,--strip-all";
 
 /// What is done with built guests.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +45,12 @@ pub(crate) enum Mode {
     Install,
     /// They are compared with the prebuilt ones.
     Compare,
+}
+
+/// A binary, and where the committed one is, relative to `guests`.
+struct Built {
+    path: PathBuf,
+    committed: &'static str,
 }
 
 /// One build of all guests.
@@ -51,14 +76,16 @@ impl Build {
             rust.std_mark(),
             tools::clang()?
         );
-        let built = [self.build_rust(&rust)?, self.build_c()?].concat();
+        let mut built = self.build_rust(&rust)?;
+        built.extend(self.build_c()?);
         match mode {
             Mode::Install => self.install(&built, &tools),
             Mode::Compare => self.compare(&built, &tools),
         }
     }
 
-    fn build_rust(&self, rust: &Rust) -> Result<Vec<PathBuf>, Trouble> {
+    fn build_rust(&self, rust: &Rust) -> Result<Vec<Built>, Trouble> {
+        self.stage()?;
         // Fetching first: the paths to map away are those of the unpacked crates.
         repository::run(
             "cargo",
@@ -73,14 +100,34 @@ impl Build {
         let folder = self.target.join(TARGET).join("release");
         Ok(RUST
             .iter()
-            .map(|name| folder.join(name).with_extension("wasm"))
+            .map(|(name, committed)| Built {
+                path: folder.join(name).with_extension("wasm"),
+                committed,
+            })
             .collect())
+    }
+
+    /// Makes the repository known under the path that guests are built in.
+    fn stage(&self) -> Result<(), Trouble> {
+        let (stage, root) = (Path::new(STAGE), self.guests.with_file_name(""));
+        let trouble = |source| Trouble::File {
+            path: stage.to_owned(),
+            source,
+        };
+        match fs::read_link(stage) {
+            Ok(known) if known == root => return Ok(()),
+            Ok(_) => fs::remove_file(stage).map_err(trouble)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(trouble(error)),
+        }
+        std::os::unix::fs::symlink(&root, stage).map_err(trouble)
     }
 
     /// A cargo command in the guests' workspace, free of what was set for the host's.
     fn cargo(&self, command: &str) -> Command {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.guests).args([command, "--locked"]);
+        cargo.args(["--manifest-path", &format!("{STAGE}/guests/Cargo.toml")]);
         for name in ["RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
             cargo.env_remove(name);
         }
@@ -99,7 +146,10 @@ impl Build {
             flags.push("=");
             flags.push(to);
         };
-        map(&self.guests, "guests");
+        for folder in ["guests", "examples", "sdk"] {
+            map(&self.guests.with_file_name(folder), folder);
+            map(&Path::new(STAGE).join(folder), folder);
+        }
         map(
             &rust.sysroot.join("lib/rustlib/src/rust"),
             &format!("/rustc/{}", rust.commit),
@@ -115,39 +165,40 @@ impl Build {
         Ok(flags)
     }
 
-    fn build_c(&self) -> Result<Vec<PathBuf>, Trouble> {
+    fn build_c(&self) -> Result<Vec<Built>, Trouble> {
         let mut built = Vec::new();
-        for name in C {
-            let out = self.target.join(name).with_extension("wasm");
+        for (number, (source, committed)) in C.into_iter().enumerate() {
+            let out = self.target.join(format!("c-{number}.wasm"));
             let mut clang = Command::new("clang");
             // A relative path: whatever the compiler makes of it is the same everywhere.
             clang
                 .current_dir(&self.guests)
                 .args(CLANG.split_whitespace());
-            clang.arg(format!("{name}/{name}.c")).arg("-o").arg(&out);
+            clang.arg(source).arg("-o").arg(&out);
             repository::run("clang", &mut clang, HINT)?;
-            built.push(out);
+            built.push(Built {
+                path: out,
+                committed,
+            });
         }
         Ok(built)
     }
 
-    fn install(&self, built: &[PathBuf], tools: &str) -> Result<(), Trouble> {
-        for path in built {
+    fn install(&self, built: &[Built], tools: &str) -> Result<(), Trouble> {
+        for Built { path, committed } in built {
             let bytes = repository::read_bytes(path)?;
-            repository::write(&self.prebuilt(path), &bytes)?;
-            println!("guests/prebuilt/{}: {} bytes", name_of(path), bytes.len());
+            repository::write(&self.guests.join(committed), &bytes)?;
+            println!("guests/{committed}: {} bytes", bytes.len());
         }
         sums::record(&self.guests, tools)
     }
 
-    fn compare(&self, built: &[PathBuf], tools: &str) -> Result<(), Trouble> {
+    fn compare(&self, built: &[Built], tools: &str) -> Result<(), Trouble> {
         let mut findings = Vec::new();
-        for path in built {
-            if repository::read_bytes(path)? != repository::read_bytes(&self.prebuilt(path))? {
-                findings.push(format!(
-                    "guests/prebuilt/{} is not what was built",
-                    name_of(path)
-                ));
+        for Built { path, committed } in built {
+            let there = repository::read_bytes(&self.guests.join(committed))?;
+            if repository::read_bytes(path)? != there {
+                findings.push(format!("guests/{committed} is not what was built"));
             }
         }
         if findings.is_empty() {
@@ -159,23 +210,12 @@ impl Build {
         }
         let recorded = sums::recorded_tools(&self.guests)?;
         let hint = if recorded == tools {
-            "`cargo xtask guests` builds the prebuilt ones anew".to_owned()
+            "`cargo xtask guests` builds the committed ones anew".to_owned()
         } else {
             format!("they were made with {recorded}; here is {tools}")
         };
         Err(Trouble::Findings { findings, hint })
     }
-
-    fn prebuilt(&self, built: &Path) -> PathBuf {
-        self.guests.join("prebuilt").join(name_of(built))
-    }
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 fn cargo_home() -> PathBuf {

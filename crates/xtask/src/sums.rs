@@ -17,6 +17,15 @@ const FILE: &str = "prebuilt/SHA256SUMS";
 /// Begins the line that tells the compilers.
 const TOOLS: &str = "# made with ";
 
+/// Where guests are, relative to `guests`.
+const FOLDERS: [&str; 3] = ["", "../examples/maps", "../sdk"];
+/// Folders of programs, and of no interest.
+const MADE: [&str; 2] = ["target", "node_modules"];
+/// Kinds of files that make a guest.
+const KINDS: [&str; 13] = [
+    "c", "cpp", "go", "h", "hpp", "json", "lock", "mod", "rs", "sum", "toml", "ts", "wasm",
+];
+
 /// Sums by path relative to `guests`.
 type Sums = BTreeMap<String, String>;
 
@@ -85,10 +94,10 @@ fn actual(guests: &Path) -> Result<Sums, Trouble> {
     Ok(sums)
 }
 
-/// Everything that makes a guest, and the guests themselves.
+/// Everything that makes a guest, and the guests themselves: in `guests`, and beside it.
 fn inputs_and_outputs(guests: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let mut found = Vec::new();
-    let mut folders = vec![PathBuf::new()];
+    let mut folders: Vec<PathBuf> = FOLDERS.map(PathBuf::from).into();
     while let Some(folder) = folders.pop() {
         let here = guests.join(&folder);
         let trouble = |source| Trouble::File {
@@ -99,9 +108,10 @@ fn inputs_and_outputs(guests: &Path) -> Result<Vec<PathBuf>, Trouble> {
             let entry = entry.map_err(trouble)?;
             let path = folder.join(entry.file_name());
             let is_folder = entry.file_type().map_err(trouble)?.is_dir();
-            if is_folder && path != Path::new("target") {
-                folders.push(path);
-            } else if !is_folder && counts(&path) {
+            if is_folder {
+                let is_made = MADE.iter().any(|made| path.ends_with(made));
+                folders.extend((!is_made).then_some(path));
+            } else if counts(&path) {
                 found.push(path);
             }
         }
@@ -111,7 +121,9 @@ fn inputs_and_outputs(guests: &Path) -> Result<Vec<PathBuf>, Trouble> {
 
 fn counts(path: &Path) -> bool {
     let kind = path.extension().and_then(|kind| kind.to_str());
-    matches!(kind, Some("rs" | "c" | "toml" | "lock" | "wasm"))
+    let is_ours = kind.is_some_and(|kind| KINDS.contains(&kind));
+    // Of a crate that is built on its own, and in nobody's repository.
+    is_ours && path != Path::new("../sdk/rust/Cargo.lock")
 }
 
 #[cfg(test)]

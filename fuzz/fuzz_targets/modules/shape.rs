@@ -8,7 +8,9 @@ use wasm_encoder::{
     Instruction, MemorySection, MemoryType, Module, TypeSection, ValType,
 };
 use wasm_smith::Config;
-use weir_guest::abi::{AbiVersion, CALLBACKS, ENV, HOST_FUNCTIONS, Namespace, ValueType};
+use weir_guest::abi::{
+    AbiVersion, CALLBACKS, DRAFT_MAPS, ENV, MAPS, Namespace, ValueType, functions,
+};
 
 /// Everything that a plugin can import.
 static IMPORTS: LazyLock<Vec<u8>> = LazyLock::new(imports);
@@ -60,10 +62,12 @@ fn types(list: &[ValueType]) -> Vec<ValType> {
 
 fn imports() -> Vec<u8> {
     let (mut signatures, mut list) = (TypeSection::new(), ImportSection::new());
-    for (index, function) in HOST_FUNCTIONS.iter().enumerate() {
+    for (index, function) in functions().enumerate() {
         let module = match function.namespace {
             Namespace::Env => ENV,
             Namespace::Wasi => "wasi_snapshot_preview1",
+            Namespace::Maps => MAPS,
+            Namespace::DraftMaps => DRAFT_MAPS,
         };
         signatures
             .ty()

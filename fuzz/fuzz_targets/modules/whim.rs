@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use weir_guest::door::Peer;
 use weir_guest::{Answer, Call, Event, Reply, Status, Stop, World};
+use weir_maps::{MapReply, Value};
 use weir_model::{GuestLimits, Limit};
 
 /// Calls that it answers before it ends the guest.
@@ -61,14 +62,28 @@ impl Whim {
         }
     }
 
-    fn reply(&mut self) -> Reply {
+    fn map_reply(&mut self) -> MapReply {
         match self.next() % 8 {
+            0 => MapReply::Done,
+            1 => MapReply::Refused(i32::from(self.next()), u64::from(self.number())),
+            2 => MapReply::Number(u64::from(self.number())),
+            3 => MapReply::Entry(Value::from(self.text()), u64::from(self.number())),
+            4 => MapReply::Counted(i64::from(self.next()), u64::from(self.number())),
+            5 => MapReply::Ticket([self.next(); 16]),
+            6 => MapReply::Page(self.text(), [self.next(); 16]),
+            _ => MapReply::Bytes(self.text()),
+        }
+    }
+
+    fn reply(&mut self) -> Reply {
+        match self.next() % 9 {
             0 => Reply::Done,
             1 => Reply::Refused(self.status()),
             2 | 3 => Reply::Bytes(self.text()),
             4 => Reply::Number(u64::from(self.number()) << (self.next() % 33)),
             5 => Reply::Entry(self.text(), self.number()),
             6 => Reply::Outcome(self.number(), self.text()),
+            7 => Reply::Map(self.map_reply()),
             _ => Reply::Number(u64::from(self.next())),
         }
     }

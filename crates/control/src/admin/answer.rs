@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
 
+use super::maps::{self, Changes, Told, Watches};
+use super::query::{decoded, parameter};
 use super::{Observe, guard, site};
 
 const PAGE: &str = include_str!("page.html");
@@ -12,7 +15,7 @@ const PAGE: &str = include_str!("page.html");
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The page's script and style are part of the page, which holds no text of others.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
@@ -22,35 +25,83 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /stats.json /config /log \
                         /plugins/NAME/touched, \
                         POST /log?level=debug, POST /log?plugins=debug and \
-                        POST /log?plugin=NAME&level=debug\n";
+                        POST /log?plugin=NAME&level=debug; maps: /maps /maps/NAME \
+                        /maps/NAME/entries?prefix= /maps/NAME/entry?key= (GET, PUT, DELETE) \
+                        /maps/NAME/watch?prefix=\n";
 
 /// The answer's kind and text.
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     content_type: &'static str,
     body: Bytes,
+    version: Option<u64>,
 }
 
+/// The body of an answer: there at once, or as something happens.
+pub(super) type Body = Either<Full<Bytes>, Changes>;
+
 impl Answer {
-    fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Self {
         Self {
             status,
             content_type,
             body: body.into(),
+            version: None,
         }
     }
 
-    fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    /// With the version of an entry of a map.
+    pub(super) fn with_version(self, version: u64) -> Self {
+        let version = Some(version);
+        Self { version, ..self }
+    }
+
+    pub(super) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self::new(StatusCode::OK, content_type, body)
     }
 
-    fn json(value: &serde_json::Value) -> Self {
+    pub(super) fn json(value: &serde_json::Value) -> Self {
         Self::ok(JSON, format!("{value:#}\n"))
     }
 }
 
-/// Answers one request; its body, if any, is not read.
-pub(super) fn answer(request: &Parts, observe: &dyn Observe) -> Response<Full<Bytes>> {
+/// Answers one request. Only what is stored in a map has a body that is read.
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    observe: &dyn Observe,
+    watches: &Watches,
+) -> Response<Body> {
+    let methods = maps::methods(request.uri().path());
+    if let (Some(methods), Some(engine)) = (methods, observe.maps()) {
+        let (head, body) = request.into_parts();
+        let mut known = methods.split(", ");
+        let told = match guard::check(&head) {
+            Err(text) => Told::Whole(Answer::new(StatusCode::FORBIDDEN, TEXT, text)),
+            Ok(()) if !known.any(|known| known == head.method) => {
+                Told::Whole(refuse_method(methods))
+            }
+            Ok(()) => {
+                let request = Request::from_parts(head, body);
+                maps::answer(request, &engine, watches).await
+            }
+        };
+        return match told {
+            Told::Whole(answer) => respond(answer, methods).map(Either::Left),
+            Told::Changes(changes) => {
+                let answer = Answer::ok(Changes::CONTENT_TYPE, Bytes::new());
+                respond(answer, methods).map(|_| Either::Right(changes))
+            }
+        };
+    }
+    page(&request.into_parts().0, observe).map(Either::Left)
+}
+
+/// Answers what is shown or set without waiting for anything.
+fn page(request: &Parts, observe: &dyn Observe) -> Response<Full<Bytes>> {
     let path = request.uri.path();
     let allowed = if path == "/log" {
         "GET, HEAD, POST"
@@ -88,7 +139,7 @@ fn look(path: &str, observe: &dyn Observe) -> Answer {
 /// What a plugin touched; `None`: another path.
 fn touched(path: &str, observe: &dyn Observe) -> Option<Answer> {
     let name = path.strip_prefix("/plugins/")?.strip_suffix("/touched")?;
-    let name = decoded(name);
+    let name = text_of(&decoded(name));
     let page = observe.touched(&name).map(|page| Answer::ok(TEXT, page));
     Some(page.unwrap_or_else(|| {
         let text = format!("there is no filter {name:?}\n");
@@ -107,9 +158,8 @@ fn refuse_method(allowed: &'static str) -> Answer {
 /// `level` alone is for everything, `plugins` for all plugins, both `plugin` and `level` for one.
 fn set_log(query: Option<&str>, observe: &dyn Observe) -> Answer {
     let value = |name: &str| {
-        let pairs = query.unwrap_or_default().split('&');
-        let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        values.next().map(decoded).filter(|value| !value.is_empty())
+        let value = parameter(query, name).filter(|value| !value.is_empty());
+        value.map(|value| text_of(&value))
     };
     let (all, plugin, level) = (value("plugins"), value("plugin"), value("level"));
     let (outcome, told) = match (&all, &plugin, &level) {
@@ -137,25 +187,8 @@ fn set_log(query: Option<&str>, observe: &dyn Observe) -> Answer {
     }
 }
 
-/// A text of a URL without percent signs.
-fn decoded(value: &str) -> String {
-    let mut text = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once('%') {
-        text.extend_from_slice(before.as_bytes());
-        let byte = after
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if let Some(byte) = byte {
-            text.push(byte);
-            rest = &after[2..];
-        } else {
-            text.push(b'%');
-            rest = after;
-        }
-    }
-    text.extend_from_slice(rest.as_bytes());
-    String::from_utf8_lossy(&text).into_owned()
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn respond(answer: Answer, allowed: &'static str) -> Response<Full<Bytes>> {
@@ -166,6 +199,9 @@ fn respond(answer: Answer, allowed: &'static str) -> Response<Full<Bytes>> {
         header::CONTENT_TYPE,
         HeaderValue::from_static(answer.content_type),
     );
+    if let Some(version) = answer.version {
+        headers.insert(HeaderName::from_static(maps::VERSION), version.into());
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,

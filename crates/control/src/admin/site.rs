@@ -4,6 +4,7 @@
 //! bodies by their size, environment, headers and metadata by their names.
 
 mod grants;
+mod stores;
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use weir_model::{
     Action, Cluster, CodeCache, EndpointHost, FailureRules, Filter, FilterUse, HeaderTest,
-    HostPattern, Limit, Listener, Metadata, ModuleSource, PathMatch, Route, RouteMatch, Site,
+    HostPattern, Limit, Listener, MapEviction, MapStore, Metadata, ModuleSource, PathMatch, Route,
+    RouteMatch, SharedMap, Site,
 };
 
 const MASK: &str = "***";
@@ -32,11 +34,17 @@ pub(super) fn describe(site: &Site) -> Value {
         .filters
         .values()
         .map(|one| (one.name.to_string(), filter(one)));
+    let maps = site
+        .maps
+        .iter()
+        .map(|(name, map)| (name.to_string(), shared_map(map)));
     json!({
         "listeners": site.listeners.iter().map(listener).collect::<Vec<_>>(),
         "clusters": clusters.collect::<Map<_, _>>(),
         "modules": modules.collect::<Map<_, _>>(),
         "filters": filters.collect::<Map<_, _>>(),
+        "maps": maps.collect::<Map<_, _>>(),
+        "stores": stores::describe(site),
         "background": uses(&site.background),
         "admin": site.admin.as_ref().map(|admin| admin.address.to_string()),
         "workers": site.workers,
@@ -53,6 +61,24 @@ pub(super) fn describe(site: &Site) -> Value {
             "cluster": site.node.cluster,
             "metadata": masked(site.node.metadata.keys()),
         },
+    })
+}
+
+fn shared_map(map: &SharedMap) -> Value {
+    json!({
+        "store": match &map.store {
+            MapStore::Memory => "memory",
+            MapStore::Named(name) => name,
+        },
+        "entries_max": map.entries_max,
+        "bytes_max": map.bytes_max,
+        "value_bytes_max": map.value_bytes_max,
+        "ttl": map.ttl.map(seconds),
+        "eviction": match map.eviction {
+            MapEviction::Refuse => "none",
+            MapEviction::Lru => "lru",
+        },
+        "slots": map.slots,
     })
 }
 

@@ -7,13 +7,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 use weir_model::{Action, FilterUse, HeaderMatch, HeaderTest, Node, Respond, Route};
 
+mod maps;
+
 use super::*;
+use weir_maps::Engine;
 use weir_model::Listener;
 
 /// A gateway with one of everything that must not be shown.
 struct Fake {
     is_ready: bool,
     log: Mutex<String>,
+    maps: Option<Engine>,
 }
 
 impl Observe for Fake {
@@ -56,6 +60,10 @@ impl Observe for Fake {
         filter.clone_into(&mut self.log.lock().expect("no test panics with it"));
         Ok(())
     }
+
+    fn maps(&self) -> Option<Engine> {
+        self.maps.clone()
+    }
 }
 
 fn site() -> Site {
@@ -93,6 +101,8 @@ fn site() -> Site {
         clusters: std::collections::BTreeMap::new(),
         modules: std::collections::BTreeMap::new(),
         filters: std::iter::once(("guard".into(), filter())).collect(),
+        maps: std::collections::BTreeMap::new(),
+        stores: std::iter::once(("shared".into(), store())).collect(),
         background: Vec::new(),
         admin: None,
         workers: None,
@@ -100,6 +110,24 @@ fn site() -> Site {
         node: Node::default(),
         code_cache: weir_model::CodeCache::default(),
     }
+}
+
+fn store() -> weir_model::Store {
+    let login = |name: &str, password: &str| weir_model::Login {
+        username: Some(name.to_owned()),
+        password: Some(weir_model::Secret(weir_model::Variable::Text(
+            password.to_owned(),
+        ))),
+    };
+    weir_model::Store::Redis(weir_model::RedisServers {
+        kind: weir_model::RedisServersKind::Single,
+        addresses: Vec::new(),
+        login: login("SECRET9", "SECRET10"),
+        sentinel_login: login("SECRET11", "SECRET12"),
+        database: 0,
+        prefix: "weir".to_owned(),
+        deadline: Duration::from_secs(1),
+    })
 }
 
 fn filter() -> weir_model::Filter {
@@ -131,10 +159,15 @@ fn filter() -> weir_model::Filter {
 
 /// Sends a request head (without its last empty line) to a fresh server, and returns the answer.
 async fn ask(fake: Arc<Fake>, head: &str) -> String {
+    let local = LocalSet::new();
+    local.run_until(ask_here(fake, head)).await
+}
+
+async fn ask_here(fake: Arc<Fake>, head: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(serve(listener, fake, async { drop(stopped.await) }));
+    let server = tokio::task::spawn_local(serve(listener, fake, async { drop(stopped.await) }));
     let mut stream = TcpStream::connect(address).await.expect("it listens");
     stream
         .write_all(format!("{head}\r\n\r\n").as_bytes())
@@ -154,6 +187,7 @@ fn fake() -> Arc<Fake> {
     Arc::new(Fake {
         is_ready: true,
         log: Mutex::default(),
+        maps: None,
     })
 }
 
@@ -186,6 +220,7 @@ async fn a_gateway_that_is_not_ready_says_so() {
     let fake = Arc::new(Fake {
         is_ready: false,
         log: Mutex::default(),
+        maps: None,
     });
     let answer = ask(fake, &format!("GET /readyz HTTP/1.1\r\n{LOCAL}")).await;
     assert!(
@@ -334,15 +369,16 @@ async fn the_page_needs_nothing_from_elsewhere() {
 async fn a_client_that_sends_nothing_is_let_go() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
-    let server = tokio::spawn(serve(listener, fake(), std::future::pending()));
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
-    let before = time::Instant::now();
-    let mut rest = Vec::new();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\n")
-        .await
-        .expect("it reads");
-    let _ = stream.read_to_end(&mut rest).await;
-    assert!(before.elapsed() >= limits::ADMIN_EXCHANGE_TIME);
-    server.abort();
+    let client = async {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        let before = time::Instant::now();
+        let mut rest = Vec::new();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\n")
+            .await
+            .expect("it reads");
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(before.elapsed() >= limits::ADMIN_EXCHANGE_TIME);
+    };
+    serve(listener, fake(), client).await;
 }

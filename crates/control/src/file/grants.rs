@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use weir_model::{GrantMode, Pattern, limits};
 
-use crate::file::VariableText;
+use crate::file::{MapQuotaText, RightsText, VariableText};
 use crate::shape::basic::{List, choices};
-use crate::shape::named::{Clusters, PairKey, Pairs, Referred};
+use crate::shape::named::{Clusters, Maps, PairKey, Pairs, Referred};
 use crate::shape::quantity::{Count, Time};
 use crate::shape::section::section;
-use crate::shape::text::{FilePath, Grammar, Text};
+use crate::shape::text::{FilePath, Grammar, NameText, Text};
 use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
 use crate::yaml::{self, Node};
 
@@ -28,6 +28,13 @@ section! {
         foreign_functions: Option<List<Text, 0, 1024>> = None;
         /// Folders that it sees through WASI. Left out: none.
         files: List<FileGrantText, 0, { limits::GUEST_FOLDERS_MAX }> = List(Vec::new());
+        /// Maps that it may open, and what it may do there. Left out: none; a map that it makes
+        /// itself needs no grant.
+        maps: Pairs<Referred<Maps>, RightsText> = Pairs(Vec::new());
+        /// The granted map that `wasi_map_open` of the interface's first draft opens.
+        default_map: Option<Placed<NameText>> = None;
+        /// What the maps that it makes itself may hold.
+        map_quota: Option<MapQuotaText> = None;
         /// How finely it sees time.
         clock: Option<ClockText> = None;
         /// Whether it gets random bytes. The start of Go and Rust plugins may need them.

@@ -49,11 +49,12 @@ section! {
         metrics: Count<0, COUNT_MAX> = Count(u64::from(guest::GUEST_METRICS));
         /// Length of the name of a metric.
         metric_name: Size<1, 65536> = Size(u64::from(guest::GUEST_METRIC_NAME_BYTES));
-        /// What the shared data of its `vm_id` may hold after it has written, keys and values.
+        /// What the shared data of its `vm_id` may hold after it has written: keys, values, and 160
+        /// bytes for each entry.
         shared_data: Size<0, { guest::SHARED_BYTES_MAX }> = Size(guest::SHARED_DATA_BYTES);
         /// Shared queues that its `vm_id` may have.
         queues: Count<0, { guest::SHARED_QUEUES_MAX }> = Count(u64::from(guest::SHARED_QUEUES));
-        /// What all shared queues of its `vm_id` together may hold.
+        /// What all shared queues of its `vm_id` together may hold, counted likewise.
         queue_bytes: Size<0, { guest::SHARED_BYTES_MAX }> = Size(guest::SHARED_QUEUE_BYTES);
         /// Virtual machines for single requests that live at once on one worker.
         instances: Count<1, { guest::GUEST_INSTANCES_MAX }> = Count(u64::from(guest::GUEST_INSTANCES));

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use weir_model::limits;
 
 use crate::file::{
-    ClusterText, CodeCacheText, FilterText, FilterUseText, ListenerText, ModuleText,
+    ClusterText, CodeCacheText, FilterText, FilterUseText, ListenerText, MapText, ModuleText,
+    StoreText,
 };
 use crate::shape::basic::{List, Switch, choices};
-use crate::shape::named::{Clusters, Defined, Filters, Modules, Pairs};
+use crate::shape::named::{Clusters, Defined, Filters, Maps, Modules, Pairs, Stores};
 use crate::shape::quantity::{Count, DAY_MS, Time};
 use crate::shape::section::section;
 use crate::shape::text::{Address, Loose, Text};
@@ -27,6 +28,10 @@ section! {
         modules: Pairs<Defined<Modules>, ModuleText> = Pairs(Vec::new());
         /// Uses of code: modules with a configuration and limits.
         filters: Pairs<Defined<Filters>, FilterText> = Pairs(Vec::new());
+        /// Maps that modules share.
+        maps: Pairs<Defined<Maps>, MapText> = Pairs(Vec::new());
+        /// What keeps maps that are not to be in memory.
+        stores: Pairs<Defined<Stores>, Placed<StoreText>> = Pairs(Vec::new());
         /// Plugins without traffic: timers and callouts, one instance in the first worker.
         background: List<FilterUseText, 0, 1024> = List(Vec::new());
         /// Where operators look. Left out: nowhere.
@@ -44,7 +49,6 @@ section! {
     }
     later {
         "functions" => "serverless functions",
-        "maps" => "shared maps",
     }
 }
 

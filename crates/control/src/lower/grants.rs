@@ -6,6 +6,7 @@ use weir_model::{
     FileAccess, FileGrant, Grants, HiddenBodies, Pattern, Randomness, Sees, Showing, Variable,
 };
 
+use super::maps::Granted;
 use crate::file::{
     FileGrantText, GrantsText, GuestPath, HeaderPattern, RedactionText, Seen, SeesText,
     ShowingText, Word,
@@ -28,6 +29,11 @@ pub(super) fn lowered_grants(grants: GrantsText, folder: &Path, reader: &mut Rea
         .into_iter()
         .filter_map(|file| lowered_folder(file, folder, reader))
         .collect();
+    let maps = Granted {
+        maps: grants.maps,
+        default: grants.default_map,
+        quota: grants.map_quota,
+    };
     Grants {
         mode: grants.mode,
         clusters: grants
@@ -36,6 +42,7 @@ pub(super) fn lowered_grants(grants: GrantsText, folder: &Path, reader: &mut Rea
         vm_ids: grants.vm_ids.map(names),
         foreign_functions: grants.foreign_functions.map(names),
         files,
+        maps: maps.lowered(reader),
         clock_resolution: grants.clock.map(|clock| clock.resolution.0),
         randomness: if grants.random {
             Randomness::Granted

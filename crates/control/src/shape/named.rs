@@ -38,6 +38,12 @@ pub(crate) struct Modules;
 /// Filters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filters;
+/// Maps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Maps;
+/// Back ends of maps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stores;
 
 impl Family for Clusters {
     const NAME: &'static str = "cluster";
@@ -47,6 +53,12 @@ impl Family for Modules {
 }
 impl Family for Filters {
     const NAME: &'static str = "filter";
+}
+impl Family for Maps {
+    const NAME: &'static str = "map";
+}
+impl Family for Stores {
+    const NAME: &'static str = "store";
 }
 
 /// A name that is defined here.
@@ -79,6 +91,18 @@ impl<F: Family> PairKey for Defined<F> {
 
     fn made(value: NameText, at: Span, reader: &mut Reader<'_>) -> Self {
         reader.define(F::NAME, value.0.clone(), at);
+        Self {
+            name: value.0,
+            family: PhantomData,
+        }
+    }
+}
+
+impl<F: Family> PairKey for Referred<F> {
+    type Grammar = NameText;
+
+    fn made(value: NameText, at: Span, reader: &mut Reader<'_>) -> Self {
+        reader.refer(F::NAME, value.0.clone(), at);
         Self {
             name: value.0,
             family: PhantomData,

@@ -29,7 +29,7 @@ pub(crate) struct Place {
 }
 
 /// A value that remembers where it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
     pub(crate) place: Place,
@@ -222,15 +222,20 @@ impl<'a> Reader<'a> {
 }
 
 fn undefined(family: &str, name: &str, known: &[&str]) -> Refusal {
+    // Memory is always there.
+    let (built_in, also) = match family {
+        "store" => (Some(crate::file::stores::MEMORY), "memory, or "),
+        _ => (None, ""),
+    };
     let expected = match known {
-        [] => format!("a {family} defined under {family}s, which has none"),
+        [] => format!("{also}a {family} defined under {family}s, which has none"),
         known => format!(
-            "a defined {family}: {}",
+            "{also}a defined {family}: {}",
             alternatives(known.iter().copied())
         ),
     };
     let what = format!("unknown {family} \"{}\"", shortened(name));
-    Refusal::new(what, name, expected).suggest(nearest(name, known.iter().copied()))
+    Refusal::new(what, name, expected).suggest(nearest(name, known.iter().copied().chain(built_in)))
 }
 
 impl<T: Shape> Shape for Placed<T> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use weir_model::{
-    FileAccess, GrantMode, Grants, Pattern, Randomness, Sees, Showing, Site, Variable,
+    FileAccess, GrantMode, Grants, MapEviction, MapQuota, MapRight, MapStore, Pattern, Randomness,
+    Sees, SharedMap, Showing, Site, Variable,
 };
 
 use crate::valid::{WHOLE, loaded};
@@ -36,11 +37,39 @@ fn every_key_of_grants_arrives() {
         (&*folder.guest, folder.access),
         ("/data", FileAccess::Write)
     );
+    let rights = |name: &str| grants.maps.maps[name].iter().collect::<Vec<_>>();
+    assert_eq!(
+        rights("counters"),
+        [MapRight::Read, MapRight::Write, MapRight::List]
+    );
+    assert_eq!(rights("sessions"), MapRight::ALL);
+    assert_eq!(grants.maps.default.as_deref(), Some("counters"));
+    let quota = MapQuota {
+        entries: 100,
+        bytes: 1 << 20,
+    };
+    assert_eq!(grants.maps.quota, quota);
     assert_eq!(grants.clock_resolution, Some(Duration::from_millis(1)));
     assert_eq!(grants.randomness, Randomness::Denied);
     let protected = [exact("authorization"), prefix("x-internal-")];
     assert_eq!(grants.protected_headers, protected);
     assert_eq!(grants.write_headers, [exact("x-internal-mine")]);
+}
+
+#[test]
+fn every_key_of_a_map_arrives() {
+    let site = whole();
+    assert_eq!(site.maps["counters"], SharedMap::default());
+    let sessions = SharedMap {
+        store: MapStore::Memory,
+        entries_max: 5000,
+        bytes_max: 16 << 20,
+        value_bytes_max: 4096,
+        ttl: Some(Duration::from_mins(30)),
+        eviction: MapEviction::Lru,
+        slots: 1,
+    };
+    assert_eq!(site.maps["sessions"], sessions);
 }
 
 #[test]
@@ -86,6 +115,7 @@ fn without_the_keys_everything_is_as_in_envoy() {
     assert_eq!((all.clusters, all.vm_ids), (None, None));
     assert_eq!(all.foreign_functions, None);
     assert_eq!(all.randomness, Randomness::Granted);
+    assert!(all.maps.maps.is_empty() && all.maps.default.is_none());
     assert!(all.files.is_empty() && all.protected_headers.is_empty());
 }
 

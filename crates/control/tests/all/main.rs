@@ -7,4 +7,5 @@ mod grants;
 mod mistakes;
 mod noise;
 mod schema_check;
+mod stores;
 mod valid;

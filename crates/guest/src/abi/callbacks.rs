@@ -1,6 +1,6 @@
 //! Every callback: section 3.1, Envoy's extras of 6.10 and Higress's of 10.1.
 
-use super::{Callback, Origin, Versions, ints};
+use super::{Callback, Origin, ValueType, Versions, ints};
 
 /// Every callback that a host of some version calls. The headers callbacks stand here twice: they
 /// have two parameters in 0.1.0 and three later.
@@ -41,6 +41,8 @@ pub const CALLBACKS: &[Callback] = &[
     event("envoy_on_resolve_dns", 3),
     event("envoy_on_stats_update", 2),
     higress(event("proxy_on_redis_call_response", 4)),
+    weir(event("wasi_map_on_change", 2)),
+    on_release(),
 ];
 
 /// A callback without result.
@@ -69,5 +71,17 @@ const fn only(mut callback: Callback, versions: Versions) -> Callback {
 const fn higress(mut callback: Callback) -> Callback {
     callback.versions = Versions::SINCE_0_2_1;
     callback.origin = Origin::Higress;
+    callback
+}
+
+/// WASI-Map: any version of the ABI calls it.
+const fn weir(mut callback: Callback) -> Callback {
+    callback.origin = Origin::Weir;
+    callback
+}
+
+const fn on_release() -> Callback {
+    let mut callback = weir(event("wasi_map_on_release", 0));
+    callback.params = &[ValueType::I64];
     callback
 }

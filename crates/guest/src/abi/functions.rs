@@ -196,6 +196,8 @@ pub const HOST_FUNCTIONS: &[HostFunction] = &[
     wasi("args_get", ints(2), Topic::WasiEnvironment),
     wasi("environ_sizes_get", ints(2), Topic::WasiEnvironment),
     wasi("environ_get", ints(2), Topic::WasiEnvironment),
+    of_weir(wasi("memory_map", ints(5), Topic::WasiDescriptors)),
+    of_weir(wasi("memory_unmap", ints(2), Topic::WasiDescriptors)),
     wasi("clock_time_get", &[I32, I64, I32], Topic::WasiSystem),
     wasi("clock_res_get", ints(2), Topic::WasiSystem),
     wasi("random_get", ints(2), Topic::WasiSystem),
@@ -213,7 +215,9 @@ const fn env(
     HostFunction {
         namespace: Namespace::Env,
         name,
+        capability: name,
         params,
+        other_params: None,
         results: ints(1),
         topic,
         versions,
@@ -231,6 +235,11 @@ const fn higress(name: &'static str, params: &'static [ValueType], topic: Topic)
 const fn wasi(name: &'static str, params: &'static [ValueType], topic: Topic) -> HostFunction {
     let mut function = env(name, params, topic, ALL);
     function.namespace = Namespace::Wasi;
+    function
+}
+
+const fn of_weir(mut function: HostFunction) -> HostFunction {
+    function.origin = Origin::Weir;
     function
 }
 

@@ -98,3 +98,28 @@ fn versions_limit_what_exists() {
     assert!(!has("proxy_get_log_level", AbiVersion::V0_2_0));
     assert!(has("proxy_get_log_level", AbiVersion::V0_2_100));
 }
+
+/// What the linker of maps offers and the table does not have could not be withheld.
+#[test]
+fn the_table_of_maps_has_what_the_linker_offers() {
+    use wasmtime::{Engine, Linker, Store};
+    use weir_maps_wasmtime::{MapAnswer, MapCall, MapHost, MapReply, link_map};
+
+    struct Nobody;
+    impl MapHost for Nobody {
+        fn map_call(&mut self, _: MapCall<'_>) -> wasmtime::Result<MapAnswer> {
+            Ok(MapReply::Done.into())
+        }
+    }
+    let engine = Engine::default();
+    let mut linker = Linker::<Nobody>::new(&engine);
+    link_map(&mut linker).expect("no name is there twice");
+    let offered: Vec<_> = linker
+        .iter(Store::new(&engine, Nobody))
+        .map(|(module, name, _)| (module.to_owned(), name.to_owned()))
+        .collect();
+    assert_eq!(offered.len(), MAP_FUNCTIONS.len());
+    for (module, name) in offered {
+        assert!(find(&module, &name).is_some(), "{module}.{name}");
+    }
+}

@@ -4,10 +4,11 @@
 //! may have been taken over: what a VM may ask is settled before it starts, and held against every
 //! call.
 
+use weir_maps::call::MapCall;
 use weir_model::limits;
 
 use super::wire::Violation;
-use crate::abi::HOST_FUNCTIONS;
+use crate::abi::functions;
 use crate::door::{Call, Clock, World};
 use crate::files::FileCall;
 
@@ -15,7 +16,7 @@ use crate::files::FileCall;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     /// A bit for each number of [`number`].
-    numbers: u64,
+    numbers: u128,
 }
 
 /// What a VM is doing, as far as the gateway knows.
@@ -35,7 +36,7 @@ impl Allowed {
 
     /// What this world allows.
     pub(super) fn by<W: World>(world: &W) -> Self {
-        let mut numbers = 0;
+        let mut numbers = 0_u128;
         for (number, names) in NAMES.iter().enumerate() {
             if names.is_empty() || names.iter().any(|name| world.allows(name)) {
                 numbers |= 1 << number;
@@ -77,7 +78,7 @@ impl Allowed {
 }
 
 fn is_function(name: &str) -> bool {
-    HOST_FUNCTIONS.iter().any(|function| function.name == name)
+    functions().any(|function| function.capability == name)
 }
 
 /// Whether a guest may ask this in its start functions (as `When` of the host's functions says).
@@ -92,6 +93,7 @@ fn may_start(call: &Call<'_>) -> bool {
             | Call::Touched { .. }
             | Call::Resolution(_)
             | Call::File(_)
+            | Call::Map(_)
     )
 }
 
@@ -175,11 +177,41 @@ functions! {
     53 Call::File(FileCall::Status { .. }) => &["fd_filestat_get"];
     54 Call::File(FileCall::StatusOf { .. }) => &["path_filestat_get"];
     55 Call::File(FileCall::Open { .. }) => &["path_open"];
-    56 Call::File(FileCall::Read { .. }) => &["fd_read", "fd_pread"];
+    56 Call::File(FileCall::Read { .. }) => &["fd_read", "fd_pread", "memory_map"];
     57 Call::File(FileCall::Write { .. }) => &["fd_write", "fd_pwrite"];
     58 Call::File(FileCall::Seek { .. }) => &["fd_seek", "fd_tell"];
     59 Call::File(FileCall::List { .. }) => &["fd_readdir"];
     60 Call::File(FileCall::Close { .. }) => &["fd_close"];
+    61 Call::Map(MapCall::Open { .. }) => &["wasi_map_open"];
+    62 Call::Map(MapCall::OpenGranted { .. }) => &["wasi_map_open"];
+    63 Call::Map(MapCall::Create { .. }) => &["wasi_map_create"];
+    64 Call::Map(MapCall::Close { .. }) => &["wasi_map_close"];
+    65 Call::Map(MapCall::Dup { .. }) => &["wasi_map_dup"];
+    66 Call::Map(MapCall::Lend { .. }) => &["wasi_map_lend"];
+    67 Call::Map(MapCall::Transfer { .. }) => &["wasi_map_transfer"];
+    68 Call::Map(MapCall::Accept { .. }) => &["wasi_map_accept"];
+    69 Call::Map(MapCall::Rights { .. }) => &["wasi_map_rights"];
+    70 Call::Map(MapCall::Stat { .. }) => &["wasi_map_stat", "wasi_map_id"];
+    71 Call::Map(MapCall::Get { .. }) => &["wasi_map_get", "wasi_map_get_alloc"];
+    72 Call::Map(MapCall::Set { .. }) => &[
+        "wasi_map_set",
+        "wasi_map_set_with",
+        "wasi_map_compare_and_swap",
+    ];
+    73 Call::Map(MapCall::Delete { .. }) => &["wasi_map_delete"];
+    74 Call::Map(MapCall::Exists { .. }) => &["wasi_map_exists"];
+    75 Call::Map(MapCall::Add { .. }) => &["wasi_map_increment"];
+    76 Call::Map(MapCall::Scan { .. }) => &["wasi_map_scan"];
+    77 Call::Map(MapCall::Batch { .. }) => &["wasi_map_batch"];
+    78 Call::Map(MapCall::Clear { .. }) => &["wasi_map_clear"];
+    79 Call::Map(MapCall::Watch { .. }) => &["wasi_map_watch"];
+    80 Call::Map(MapCall::Next { .. }) => &["wasi_map_next"];
+    81 Call::Map(MapCall::Unwatch { .. }) => &["wasi_map_unwatch"];
+    82 Call::Map(MapCall::PutMap { .. }) => &["wasi_map_put_map"];
+    83 Call::Map(MapCall::GetMap { .. }) => &["wasi_map_get_map"];
+    84 Call::Map(MapCall::RegionCreate { .. }) => &["wasi_map_region_create"];
+    85 Call::Map(MapCall::RegionMap { .. }) => &["wasi_map_region_map"];
+    86 Call::Map(MapCall::RegionUnmap { .. }) => &["wasi_map_region_unmap"];
 }
 
 #[cfg(test)]
@@ -189,12 +221,12 @@ mod tests {
     #[test]
     fn numbers_are_places_in_the_table() {
         let places = 0..u32::try_from(NAMES.len()).expect("a small table");
-        assert!(NUMBERS.iter().copied().eq(places.clone()) && places.end <= 64);
+        assert!(NUMBERS.iter().copied().eq(places.clone()) && places.end <= 128);
     }
 
     #[test]
     fn no_honest_process_sends_longer_names_than_guests_may() {
-        let all = Allowed { numbers: u64::MAX };
+        let all = Allowed { numbers: u128::MAX };
         let long = vec![0; limits::PROPERTY_PATH_BYTES_MAX + 1];
         let check = |path| all.check(&Call::Property { path }, Stage::Running);
         assert_eq!(check(&long[1..]), Ok(()));
@@ -212,11 +244,11 @@ mod tests {
     fn every_function_that_can_be_withheld_is_in_the_table() {
         use crate::abi::{Namespace, Topic};
         let listed = |name: &str| NAMES.iter().any(|names| names.contains(&name));
-        for function in HOST_FUNCTIONS {
-            let asks = function.namespace == Namespace::Env
+        for function in functions() {
+            let asks = function.namespace != Namespace::Wasi
                 && function.topic != Topic::Runtime
                 && function.name != "envoy_resolve_dns";
-            assert!(!asks || listed(function.name), "{}", function.name);
+            assert!(!asks || listed(function.capability), "{}", function.name);
         }
     }
 }

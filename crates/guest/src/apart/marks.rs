@@ -5,6 +5,8 @@
 //! filter still holds are undone with it. Log lines and metrics tell of calls, and there was one: they
 //! may tell of it twice. All else lasts.
 
+use weir_maps::call::MapCall;
+
 use crate::door::Call;
 use crate::files::FileCall;
 
@@ -39,6 +41,7 @@ pub(super) fn lasts(call: &Call<'_>) -> bool {
         | Call::UpstreamHosts
         | Call::Withheld { .. }
         | Call::Touched { .. } => false,
+        Call::Map(call) => lasts_in_maps(call),
         Call::SetTick { .. }
         | Call::Done
         | Call::SetProperty { .. }
@@ -62,6 +65,39 @@ pub(super) fn lasts(call: &Call<'_>) -> bool {
         | Call::OverrideHost { .. }
         | Call::Foreign { .. } => true,
         Call::File(call) => lasts_in_files(call),
+    }
+}
+
+/// Handles, scans and watches go with the VM that has them, and so do maps that only it has. A
+/// handle that came with a ticket comes only once.
+fn lasts_in_maps(call: &MapCall<'_>) -> bool {
+    match call {
+        MapCall::Open { .. }
+        | MapCall::OpenGranted { .. }
+        | MapCall::Create { .. }
+        | MapCall::Close { .. }
+        | MapCall::Dup { .. }
+        | MapCall::Rights { .. }
+        | MapCall::Stat { .. }
+        | MapCall::Get { .. }
+        | MapCall::Exists { .. }
+        | MapCall::Scan { .. }
+        | MapCall::Watch { .. }
+        | MapCall::Next { .. }
+        | MapCall::Unwatch { .. }
+        | MapCall::GetMap { .. }
+        | MapCall::RegionMap { .. }
+        | MapCall::RegionUnmap { .. } => false,
+        MapCall::Lend { .. }
+        | MapCall::Transfer { .. }
+        | MapCall::Accept { .. }
+        | MapCall::Set { .. }
+        | MapCall::Delete { .. }
+        | MapCall::Add { .. }
+        | MapCall::Batch { .. }
+        | MapCall::Clear { .. }
+        | MapCall::PutMap { .. }
+        | MapCall::RegionCreate { .. } => true,
     }
 }
 

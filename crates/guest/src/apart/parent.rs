@@ -20,7 +20,7 @@ use super::link::{Link, LinkError};
 use super::parcel::Manifest;
 use super::walls::{Refuge, Report};
 use super::wire::{Hello, Numbered as _, Rules, ToPlugin};
-use crate::abi::{CALLBACKS, HOST_FUNCTIONS};
+use crate::abi::{CALLBACKS, functions};
 use crate::door::{Cause, Event, Failure, World};
 use crate::program::Program;
 use crate::snapshot::{Reset, SnapshotError};
@@ -464,7 +464,7 @@ fn tell_of_end(process: &Rc<RefCell<Process>>, message: &ToPlugin) {
 
 /// What a world says of its guest.
 fn rules_of<W: World>(world: &W) -> Rules {
-    let functions = HOST_FUNCTIONS.iter().map(|function| function.name);
+    let functions = functions().map(|function| function.capability);
     let callbacks = CALLBACKS.iter().map(|callback| callback.name);
     let mut names: Vec<&str> = functions.chain(callbacks).collect();
     names.sort_unstable();

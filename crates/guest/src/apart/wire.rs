@@ -6,11 +6,14 @@
 //! process sends is written by whoever has taken it over.
 
 mod door;
+mod maps;
 mod message;
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use bytes::Bytes;
+use weir_maps::call::MapOp;
 use weir_model::limits;
 
 pub use message::{Ending, FromPlugin, Hello, Rules, ToPlugin};
@@ -43,15 +46,22 @@ pub(super) trait Numbered {
 }
 
 /// What is left of a frame.
-pub struct Reader<'b>(&'b [u8]);
+pub struct Reader<'b> {
+    rest: &'b [u8],
+    /// Where the operations of a batch go, which a call only points to.
+    batch: Option<&'b Batch<'b>>,
+}
+
+/// The operations of the one batch that a frame may hold.
+pub type Batch<'b> = OnceCell<Box<[MapOp<'b>]>>;
 
 impl<'b> Reader<'b> {
     fn bytes(&mut self, length: usize) -> Result<&'b [u8], Violation> {
         let (taken, rest) = self
-            .0
+            .rest
             .split_at_checked(length)
             .ok_or(Violation("a frame ends too early"))?;
-        self.0 = rest;
+        self.rest = rest;
         Ok(taken)
     }
 
@@ -72,9 +82,26 @@ impl<'b> Reader<'b> {
 ///
 /// [`Violation`]: the bytes are no such message, or more than one.
 pub fn decode<'b, T: Field<'b>>(frame: &'b [u8]) -> Result<T, Violation> {
-    let mut reader = Reader(frame);
+    let batch = None;
+    read(Reader { rest: frame, batch })
+}
+
+/// The same of a message in which there may be a batch, which is put beside it.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_with<'b, T: Field<'b>>(
+    frame: &'b [u8],
+    batch: &'b Batch<'b>,
+) -> Result<T, Violation> {
+    let batch = Some(batch);
+    read(Reader { rest: frame, batch })
+}
+
+fn read<'b, T: Field<'b>>(mut reader: Reader<'b>) -> Result<T, Violation> {
     let message = T::take(&mut reader)?;
-    if reader.0.is_empty() {
+    if reader.rest.is_empty() {
         Ok(message)
     } else {
         Err(Violation("a frame is longer than its message"))
@@ -83,7 +110,8 @@ pub fn decode<'b, T: Field<'b>>(frame: &'b [u8]) -> Result<T, Violation> {
 
 /// Reads a message from the front of some bytes.
 pub(super) fn decode_front<'b, T: Field<'b>>(bytes: &'b [u8]) -> Result<T, Violation> {
-    T::take(&mut Reader(bytes))
+    let batch = None;
+    T::take(&mut Reader { rest: bytes, batch })
 }
 
 /// Appends a message to a frame.

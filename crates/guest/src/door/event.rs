@@ -108,6 +108,10 @@ pub enum Event {
     },
     /// An item was put into a queue this root registered.
     QueueReady { root: ContextId, token: u32 },
+    /// WASI-Map: a watch that this context began has something to tell.
+    MapChange { context: ContextId, watch: u32 },
+    /// WASI-Map: a map that this use had put somewhere or borrowed is gone.
+    MapRelease { root: ContextId, map: u64 },
     /// Higress: a Redis command was answered with `size` bytes; `status` 1: the connection failed.
     RedisReply {
         root: ContextId,
@@ -165,6 +169,7 @@ impl Event {
             | Self::UpstreamData { context, .. }
             | Self::DownstreamConnectionClose { context, .. }
             | Self::UpstreamConnectionClose { context, .. }
+            | Self::MapChange { context, .. }
             | Self::Done { context }
             | Self::Log { context }
             | Self::Delete { context } => context,
@@ -177,6 +182,7 @@ impl Event {
             | Self::GrpcTrailingMetadata { root, .. }
             | Self::GrpcClose { root, .. }
             | Self::QueueReady { root, .. }
+            | Self::MapRelease { root, .. }
             | Self::RedisReply { root, .. }
             | Self::ForeignFunction { root, .. } => root,
         }
@@ -212,10 +218,13 @@ impl Event {
             Self::QueueReady { .. } => "proxy_on_queue_ready",
             Self::RedisReply { .. } => "proxy_on_redis_call_response",
             Self::ForeignFunction { .. } => "proxy_on_foreign_function",
+            Self::MapChange { .. } => "wasi_map_on_change",
+            Self::MapRelease { .. } => "wasi_map_on_release",
         }
     }
 
     /// The callback's arguments in the order of the ABI, the `end_of_stream` of headers included.
+    /// A number of 64 bits is its lower and its upper half, behind the root context that hears of it.
     #[must_use]
     pub fn parameters(&self) -> SmallVec<[u32; 5]> {
         match *self {
@@ -270,6 +279,12 @@ impl Event {
                 status,
             } => smallvec![root, token, status],
             Self::QueueReady { root, token } => smallvec![root, token],
+            Self::MapChange { context, watch } => smallvec![context, watch],
+            Self::MapRelease { root, map } => {
+                let [low, high] = [map & u64::from(u32::MAX), map >> 32];
+                let half = |number| u32::try_from(number).unwrap_or(u32::MAX);
+                smallvec![root, half(low), half(high)]
+            }
             Self::RedisReply {
                 root,
                 token,

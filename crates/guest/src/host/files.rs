@@ -209,7 +209,7 @@ fn link_paths<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime:
 }
 
 /// Asks for something of a file: its bytes, or an `errno`.
-fn asked<W: World>(
+pub(super) fn asked<W: World>(
     g: &mut Guest<'_, W>,
     build: impl for<'m> FnOnce(View<'m>) -> Result<FileCall<'m>, Status>,
 ) -> wasmtime::Result<Result<bytes::Bytes, i32>> {
@@ -218,9 +218,12 @@ fn asked<W: World>(
         Reply::Outcome(0, bytes) => Ok(bytes),
         Reply::Outcome(errno, _) => Err(errno.cast_signed()),
         Reply::Refused(Status::InvalidMemoryAccess) => Err(FAULT),
-        Reply::Refused(_) | Reply::Done | Reply::Bytes(_) | Reply::Number(_) | Reply::Entry(..) => {
-            Err(NOTSUP)
-        }
+        Reply::Refused(_)
+        | Reply::Done
+        | Reply::Bytes(_)
+        | Reply::Number(_)
+        | Reply::Entry(..)
+        | Reply::Map(_) => Err(NOTSUP),
     })
 }
 
@@ -333,9 +336,12 @@ pub(super) fn write<W: World>(
     match ask_directly(g, call)? {
         Reply::Outcome(0, written) => fault_unless_ok(super::write(g, out, &written)?),
         Reply::Outcome(errno, _) => Ok(errno.cast_signed()),
-        Reply::Refused(_) | Reply::Done | Reply::Bytes(_) | Reply::Number(_) | Reply::Entry(..) => {
-            Ok(NOTSUP)
-        }
+        Reply::Refused(_)
+        | Reply::Done
+        | Reply::Bytes(_)
+        | Reply::Number(_)
+        | Reply::Entry(..)
+        | Reply::Map(_) => Ok(NOTSUP),
     }
 }
 

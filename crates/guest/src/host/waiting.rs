@@ -39,11 +39,24 @@ macro_rules! offer {
 
 /// Adds every function that this host answers, under all its module names.
 pub(crate) fn link<W: World + Send>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
-    super::link(linker)?;
+    super::link_general(linker)?;
+    super::maps::link_waiting(linker)?;
     linker.allow_shadowing(true);
     link_general(linker)?;
     link_streams(linker)?;
     link_shared(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Adds Higress's functions, as [`super::higress::link`] does.
+pub(crate) fn link_higress<W: World + Send>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
+    super::higress::link(linker)?;
+    linker.allow_shadowing(true);
+    offer!(linker, "proxy_get_upstream_hosts", |g, pointer, length| {
+        let reply = ask(g, |_| Ok(Call::UpstreamHosts)).await?;
+        give_bytes(g, &reply, Out { pointer, length }).await
+    });
     linker.allow_shadowing(false);
     Ok(())
 }

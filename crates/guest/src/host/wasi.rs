@@ -4,7 +4,7 @@
 
 use wasmtime::Linker;
 
-use super::{Guest, View, When, ask, files, gate, memory, offset, write};
+use super::{Guest, View, When, ask, files, gate, mapping, memory, offset, write};
 use crate::abi::WASI_MODULES;
 use crate::cell::Cell;
 use crate::door::{Call, Clock, LogLevel, Reply, Status, World};
@@ -32,6 +32,7 @@ pub(super) fn link<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<(
         link_descriptors(linker, module)?;
         link_paths(linker, module)?;
         files::link(linker, module)?;
+        mapping::link(linker, module)?;
     }
     Ok(())
 }
@@ -145,7 +146,8 @@ fn link_system<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasmtime
                 | Reply::Refused(_)
                 | Reply::Bytes(_)
                 | Reply::Entry(..)
-                | Reply::Outcome(..) => 1,
+                | Reply::Outcome(..)
+                | Reply::Map(_) => 1,
             };
             fault_unless_ok(write(&mut g, out, &step.to_le_bytes())?)
         },

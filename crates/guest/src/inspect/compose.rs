@@ -63,7 +63,8 @@ pub(super) fn standing(import: &ImportFact<'_>, version: Option<AbiVersion>) -> 
     let Some(function) = find(import.module, import.name) else {
         return Standing::Unknown;
     };
-    if !import.item.is_function(function.params, function.results) {
+    let mut types = function.params();
+    if !types.any(|params| import.item.is_function(params, function.results)) {
         return Standing::WrongSignature {
             expected: host_signature(function),
         };
@@ -179,6 +180,11 @@ fn place(fact: &ImportFact<'_>) -> (u8, &'static str, &'static str) {
             topic,
             ..
         }) => (*topic as u8, "wasi", topic.title()),
+        Some(HostFunction {
+            namespace: Namespace::Maps | Namespace::DraftMaps,
+            topic,
+            ..
+        }) => (*topic as u8, "wasi-map", topic.title()),
         None if matches!(fact.item, Item::Function(_)) => (u8::MAX, "unknown", "functions"),
         None => (u8::MAX, "unknown", "memories, tables, globals, tags"),
     }

@@ -22,6 +22,8 @@ pub struct Needs {
     pub vm_ids: bool,
     /// It calls foreign functions. Which ones, its imports do not say.
     pub foreign_functions: bool,
+    /// It opens shared maps. Which ones, its imports do not say.
+    pub maps: bool,
     /// It can open files.
     pub files: bool,
     /// It reads random bytes.
@@ -40,7 +42,7 @@ impl Needs {
             if function.topic == Topic::Runtime {
                 continue;
             }
-            needs.note(function.name, function.topic);
+            needs.note(function.capability, function.topic);
         }
         for export in &facts.exports {
             let is_callback = CALLBACKS
@@ -66,6 +68,7 @@ impl Needs {
             Topic::Grpc => self.clusters |= matches!(name, "proxy_grpc_call" | "proxy_grpc_stream"),
             Topic::Redis => self.clusters = true,
             Topic::Queues => self.vm_ids |= name == "proxy_resolve_shared_queue",
+            Topic::Maps => self.maps |= name == "wasi_map_open",
             Topic::Foreign => self.foreign_functions = true,
             Topic::WasiPaths => self.files |= name == "path_open",
             Topic::WasiSystem => self.random |= name == "random_get",
@@ -115,6 +118,13 @@ impl Needs {
             "foreign_functions: [] # it calls some; which ones shows only when it runs: mode: dry_run",
             "foreign_functions: []",
         );
+        if self.maps {
+            key(
+                true,
+                "maps: {} # it opens some: name them with rights, NAME: [read, write]",
+                "",
+            );
+        }
         key(
             self.files,
             "files: [] # it can open files: name folders, { host: ./data, guest: /data }",

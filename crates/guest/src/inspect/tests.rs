@@ -158,6 +158,23 @@ fn higress_is_told_apart() {
 }
 
 #[test]
+fn shared_maps_are_functions_of_this_host() {
+    let open = r#"(import "wasi_map_v1" "open" (func (param i32 i32 i64 i32) (result i32)))"#;
+    let draft = r#"(import "wasi_map" "wasi_map_open" (func (param i32 i32) (result i32)))"#;
+    let first = r#"(import "wasi_map" "wasi_map_open" (func (result i32)))"#;
+    for import in [open, draft, first] {
+        let report = report(import, "");
+        assert!(report.in_weir.loads && report.in_weir.notes.is_empty());
+        assert!(!report.in_strict_host.loads, "{import}");
+        assert!(report.needs.maps);
+        let capabilities = &report.needs.capabilities;
+        assert!(capabilities.iter().any(|name| name == "wasi_map_open"));
+    }
+    let wrong = r#"(import "wasi_map" "wasi_map_open" (func (param i32) (result i32)))"#;
+    assert!(!report(wrong, "").in_weir.loads);
+}
+
+#[test]
 fn the_first_marker_decides_and_all_are_listed() {
     let report = report("", "(func (export \"proxy_abi_version_0_1_0\"))");
     let markers: Vec<_> = report

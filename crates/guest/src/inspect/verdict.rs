@@ -7,7 +7,8 @@ use super::compose::standing;
 use super::facts::{ExportFact, Facts, ImportFact, Item};
 use super::report::{Kind, Standing, Verdict};
 use crate::abi::{
-    ALLOCATORS, AbiVersion, CALLBACKS, Callback, MARKER_PREFIX, Namespace, Topic, ValueType, find,
+    ALLOCATORS, AbiVersion, CALLBACKS, Callback, MARKER_PREFIX, Namespace, Origin, Topic,
+    ValueType, find,
 };
 
 /// Linear memory of one VM in Envoy.
@@ -20,6 +21,7 @@ const GRANTS: &[(Topic, &str)] = &[
     (Topic::Redis, "Redis commands"),
     (Topic::SharedData, "shared data"),
     (Topic::Queues, "shared queues"),
+    (Topic::Maps, "shared maps"),
     (Topic::Metrics, "metrics"),
     (Topic::Foreign, "foreign functions"),
     (Topic::WasiEnvironment, "environment variables"),
@@ -215,6 +217,13 @@ fn judge_known(import: &ImportFact<'_>, judged: &mut Judged) {
     let Some(function) = find(import.module, import.name) else {
         return;
     };
+    if function.origin == Origin::Weir {
+        let problem = format!(
+            "it imports {}.{}, which Envoy has not",
+            import.module, import.name
+        );
+        judged.strict.problems.push(problem);
+    }
     let is_misdeclared = function.namespace == Namespace::Wasi
         && ["path_link", "path_symlink"].contains(&function.name);
     if is_misdeclared {

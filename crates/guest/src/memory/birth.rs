@@ -46,6 +46,11 @@ impl Birth {
         instantiate()
     }
 
+    /// The one of the memories that were made which begins at this address.
+    pub(crate) fn region_at(&self, base: *const u8) -> Option<Arc<Region>> {
+        self.made.iter().find(|region| region.is_at(base)).cloned()
+    }
+
     /// The memories that were made, in the order of their numbers.
     pub(crate) fn regions(self) -> Vec<Arc<Region>> {
         self.made

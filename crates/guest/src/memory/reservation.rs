@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -43,6 +44,17 @@ unsafe impl Send for Addresses {}
 // SAFETY: as above.
 #[expect(unsafe_code, reason = "the base is a pointer")]
 unsafe impl Sync for Addresses {}
+
+/// How pages of a file are shared with whoever else maps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// What is written stays here: a page that is written to is copied first.
+    Private,
+    /// What is written is in the file.
+    Shared,
+    /// The same, and all pages are made present at once.
+    SharedPresent,
+}
 
 /// Reservations without a memory.
 #[derive(Default)]
@@ -118,6 +130,53 @@ impl Reservation {
             rustix::mm::mmap(self.base.cast(), image.bytes(), access, kind, file, 0)?;
         }
         self.opened.fetch_max(image.bytes(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts pages of a file over a range that is accessible.
+    ///
+    /// The file must have all of these pages for as long as they are mapped.
+    pub(super) fn put(
+        &self,
+        range: Range<usize>,
+        (file, offset): (BorrowedFd<'_>, u64),
+        sharing: Sharing,
+    ) -> io::Result<()> {
+        if range.is_empty() || range.end > self.opened.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let kind = MapFlags::FIXED
+            | match sharing {
+                Sharing::Private => MapFlags::PRIVATE | MapFlags::NORESERVE,
+                Sharing::Shared => MapFlags::SHARED,
+                Sharing::SharedPresent => MapFlags::SHARED | MapFlags::POPULATE,
+            };
+        #[expect(unsafe_code, reason = "mappings are made by address")]
+        // SAFETY: the range lies in the accessible part of this reservation, whose owner wants its
+        // content replaced; the caller promises that the file has the pages.
+        unsafe {
+            let start = self.base.add(range.start).cast();
+            rustix::mm::mmap(start, range.len(), access, kind, file, offset)?;
+        }
+        Ok(())
+    }
+
+    /// Puts fresh zeros over a range that is accessible.
+    pub(super) fn blank(&self, range: Range<usize>) -> io::Result<()> {
+        if range.end > self.opened.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.renew(range, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    /// Makes everything from `accessible` on inaccessible; what was there is gone.
+    pub(super) fn close(&self, accessible: usize) -> io::Result<()> {
+        let opened = self.opened.load(Ordering::Relaxed);
+        if accessible < opened {
+            self.renew(accessible..opened, ProtFlags::empty())?;
+            self.opened.store(accessible, Ordering::Relaxed);
+        }
         Ok(())
     }
 

@@ -3,11 +3,11 @@
 
 mod binding;
 
-use wasmtime::{Func, Instance, Store, TypedFunc, WasmParams};
+use wasmtime::{Func, Instance, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::cell::Cell;
 use crate::door::{Event, World};
-use binding::{Bind, Exported, Shape, bind};
+use binding::{Bind, Exported, Numbers, Shape, bind};
 
 type OneWay<P> = Option<TypedFunc<P, ()>>;
 type Asking<P> = Option<TypedFunc<P, i32>>;
@@ -83,6 +83,8 @@ callbacks! {
     queue_ready: OneWay<(i32, i32)> = "proxy_on_queue_ready";
     redis_reply: OneWay<(i32, i32, i32, i32)> = "proxy_on_redis_call_response";
     foreign_function: OneWay<(i32, i32, i32)> = "proxy_on_foreign_function";
+    map_change: OneWay<(i32, i32)> = "wasi_map_on_change";
+    map_release: OneWay<i64> = "wasi_map_on_release";
 }
 
 /// A headers callback. Its own type decides how it is called, not the module's marker: real 0.1.0
@@ -118,36 +120,64 @@ impl Bind for Headers {
     }
 }
 
+/// A callback as a function with so many parameters and results.
+pub(super) struct Callee<'c> {
+    pub(super) function: &'c Func,
+    pub(super) params: usize,
+    pub(super) results: usize,
+}
+
+fn callee<P: WasmParams + Numbers, R: WasmResults + Numbers>(
+    function: Option<&TypedFunc<P, R>>,
+) -> Option<Callee<'_>> {
+    function.map(|function| Callee {
+        function: function.func(),
+        params: P::COUNT,
+        results: R::COUNT,
+    })
+}
+
 impl Callbacks {
     /// Whether the guest has a callback for the event.
     pub(super) fn has(&self, event: &Event) -> bool {
+        self.callee(event).is_some()
+    }
+
+    /// The function that is the callback of the event.
+    pub(super) fn callee(&self, event: &Event) -> Option<Callee<'_>> {
         match event {
-            Event::ContextCreate { .. } => self.context_create.is_some(),
-            Event::VmStart { .. } => self.vm_start.is_some(),
-            Event::Configure { .. } => self.configure.is_some(),
-            Event::Tick { .. } => self.tick.is_some(),
-            Event::RequestHeaders { .. } => self.request_headers.is_there(),
-            Event::RequestBody { .. } => self.request_body.is_some(),
-            Event::RequestTrailers { .. } => self.request_trailers.is_some(),
-            Event::ResponseHeaders { .. } => self.response_headers.is_there(),
-            Event::ResponseBody { .. } => self.response_body.is_some(),
-            Event::ResponseTrailers { .. } => self.response_trailers.is_some(),
-            Event::NewConnection { .. } => self.new_connection.is_some(),
-            Event::DownstreamData { .. } => self.downstream_data.is_some(),
-            Event::UpstreamData { .. } => self.upstream_data.is_some(),
-            Event::DownstreamConnectionClose { .. } => self.downstream_connection_close.is_some(),
-            Event::UpstreamConnectionClose { .. } => self.upstream_connection_close.is_some(),
-            Event::Done { .. } => self.done.is_some(),
-            Event::Log { .. } => self.log.is_some(),
-            Event::Delete { .. } => self.delete.is_some(),
-            Event::HttpCallResponse { .. } => self.http_call_response.is_some(),
-            Event::GrpcInitialMetadata { .. } => self.grpc_initial_metadata.is_some(),
-            Event::GrpcMessage { .. } => self.grpc_message.is_some(),
-            Event::GrpcTrailingMetadata { .. } => self.grpc_trailing_metadata.is_some(),
-            Event::GrpcClose { .. } => self.grpc_close.is_some(),
-            Event::QueueReady { .. } => self.queue_ready.is_some(),
-            Event::RedisReply { .. } => self.redis_reply.is_some(),
-            Event::ForeignFunction { .. } => self.foreign_function.is_some(),
+            Event::ContextCreate { .. } => callee(self.context_create.as_ref()),
+            Event::VmStart { .. } => callee(self.vm_start.as_ref()),
+            Event::Configure { .. } => callee(self.configure.as_ref()),
+            Event::Tick { .. } => callee(self.tick.as_ref()),
+            Event::RequestHeaders { .. } => self.request_headers.callee(),
+            Event::RequestBody { .. } => callee(self.request_body.as_ref()),
+            Event::RequestTrailers { .. } => callee(self.request_trailers.as_ref()),
+            Event::ResponseHeaders { .. } => self.response_headers.callee(),
+            Event::ResponseBody { .. } => callee(self.response_body.as_ref()),
+            Event::ResponseTrailers { .. } => callee(self.response_trailers.as_ref()),
+            Event::NewConnection { .. } => callee(self.new_connection.as_ref()),
+            Event::DownstreamData { .. } => callee(self.downstream_data.as_ref()),
+            Event::UpstreamData { .. } => callee(self.upstream_data.as_ref()),
+            Event::DownstreamConnectionClose { .. } => {
+                callee(self.downstream_connection_close.as_ref())
+            }
+            Event::UpstreamConnectionClose { .. } => {
+                callee(self.upstream_connection_close.as_ref())
+            }
+            Event::Done { .. } => callee(self.done.as_ref()),
+            Event::Log { .. } => callee(self.log.as_ref()),
+            Event::Delete { .. } => callee(self.delete.as_ref()),
+            Event::HttpCallResponse { .. } => callee(self.http_call_response.as_ref()),
+            Event::GrpcInitialMetadata { .. } => callee(self.grpc_initial_metadata.as_ref()),
+            Event::GrpcMessage { .. } => callee(self.grpc_message.as_ref()),
+            Event::GrpcTrailingMetadata { .. } => callee(self.grpc_trailing_metadata.as_ref()),
+            Event::GrpcClose { .. } => callee(self.grpc_close.as_ref()),
+            Event::QueueReady { .. } => callee(self.queue_ready.as_ref()),
+            Event::RedisReply { .. } => callee(self.redis_reply.as_ref()),
+            Event::ForeignFunction { .. } => callee(self.foreign_function.as_ref()),
+            Event::MapChange { .. } => callee(self.map_change.as_ref()),
+            Event::MapRelease { .. } => callee(self.map_release.as_ref()),
         }
     }
 
@@ -308,14 +338,24 @@ impl Callbacks {
                 store,
                 (n(root), n(function), n(size)),
             ),
+            Event::MapChange { context, watch } => {
+                tell(self.map_change.as_ref(), store, (n(context), n(watch)))
+            }
+            Event::MapRelease { map, .. } => {
+                tell(self.map_release.as_ref(), store, map.cast_signed())
+            }
             _ => Ok(0),
         }
     }
 }
 
 impl Headers {
-    fn is_there(&self) -> bool {
-        !matches!(self, Self::Absent)
+    fn callee(&self) -> Option<Callee<'_>> {
+        match self {
+            Self::Absent => None,
+            Self::Two(function) => callee(Some(function)),
+            Self::Three(function) => callee(Some(function)),
+        }
     }
 
     fn call<W: World>(

@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use wasmtime::{Extern, ExternType, FuncType, InstancePre, Linker, Store, Val, ValType};
+use wasmtime::{Extern, ExternType, Func, FuncType, InstancePre, Linker, Store, Val, ValType};
 use weir_model::Dialect;
 
 use super::callbacks::CallbackExports;
-use super::{Host, StartError, refused};
-use crate::abi::Topic;
+use super::{Host, Linking, StartError, refused};
+use crate::abi::{Namespace, Topic};
 use crate::cell::Cell;
 use crate::door::{Call, Status, World};
 use crate::program::Program;
@@ -17,6 +17,9 @@ use crate::program::Program;
 const WASI_NOSYS: i32 = 52;
 /// `errno` of a WASI function that is withheld.
 const WASI_NOTCAPABLE: i32 = 76;
+
+/// The same number for a function of WASI-Map that is not there: `notsup`.
+const MAP_NOTSUP: i32 = 58;
 
 /// A program with everything that it imports, for worlds that allow the same.
 pub(super) struct Link<W: World> {
@@ -64,7 +67,7 @@ impl<W: World> Host<W> {
         allowed: Vec<bool>,
     ) -> Result<Rc<Link<W>>, StartError> {
         let mut linker = self.linker(program.engine)?.clone();
-        link_own(&mut linker, program, store).map_err(refused)?;
+        link_own(&mut linker, program, store, &self.linking).map_err(refused)?;
         Ok(Rc::new(Link {
             life: Arc::downgrade(&program.life),
             allowed,
@@ -79,25 +82,28 @@ fn link_own<W: World>(
     linker: &mut Linker<Cell<W>>,
     program: &Program,
     store: &mut Store<Cell<W>>,
+    linking: &Linking<W>,
 ) -> wasmtime::Result<()> {
     if program.dialect == Dialect::Higress {
-        crate::host::higress::link(linker)?;
+        (linking.higress)(linker)?;
     }
+    weir_maps_wasmtime::link_draft_forms(linker, &program.module)?;
     for import in program.module.imports() {
         let (module, name) = (import.module(), import.name());
         match import.ty() {
             ExternType::Func(ty) if !is_granted(&store.data().world, module, name) => {
                 withhold(linker, (module, name), ty)?;
             }
-            ExternType::Func(ty) if store.data().world.watches() && is_capability(module, name) => {
-                watch(linker, &mut *store, (module, name), ty)?;
+            ExternType::Func(ty)
+                if store.data().world.watches() && capability(module, name).is_some() =>
+            {
+                watch_import(linker, &mut *store, (module, name, ty), linking.watch)?;
             }
             ExternType::Func(ty) if linker.get(&mut *store, module, name).is_err() => {
-                let is_wasi = crate::abi::WASI_MODULES.contains(&module);
-                let answer = if is_wasi {
-                    WASI_NOSYS
-                } else {
-                    Status::Unimplemented as i32
+                let answer = match Namespace::of(module) {
+                    Some(Namespace::Wasi) => WASI_NOSYS,
+                    Some(Namespace::Maps | Namespace::DraftMaps) => MAP_NOTSUP,
+                    Some(Namespace::Env) | None => Status::Unimplemented as i32,
                 };
                 let answers: Vec<Val> = ty.results().map(|ty| stub_answer(&ty, answer)).collect();
                 linker.func_new(module, name, ty, move |_, _, results| {
@@ -119,35 +125,66 @@ fn link_own<W: World>(
 /// Whether a world lets its guest call what it imports. What tool chains need to run, and what this
 /// host does not know, is no capability.
 fn is_granted<W: World>(world: &W, module: &str, name: &str) -> bool {
-    !is_capability(module, name) || world.allows(name)
+    capability(module, name).is_none_or(|capability| world.allows(capability))
 }
 
-/// Whether an import is one that a world can withhold.
-fn is_capability(module: &str, name: &str) -> bool {
-    let known = crate::abi::find(module, name);
-    known.is_some_and(|function| function.topic != Topic::Runtime)
+/// The name by which a world can withhold an import; `None`: it cannot.
+fn capability(module: &str, name: &str) -> Option<&'static str> {
+    let known = crate::abi::find(module, name)?;
+    (known.topic != Topic::Runtime).then_some(known.capability)
 }
+
+/// How a function comes before a host function: import, its type, the host function.
+pub(super) type Watch<W> =
+    fn(&mut Linker<Cell<W>>, (&str, &str), FuncType, Func) -> wasmtime::Result<()>;
 
 /// Lets the world know each call of a host function, before it is carried out.
-fn watch<W: World>(
+fn watch_import<W: World>(
     linker: &mut Linker<Cell<W>>,
     store: &mut Store<Cell<W>>,
-    (module, name): (&str, &str),
-    ty: FuncType,
+    (module, name, ty): (&str, &str, FuncType),
+    watch: Watch<W>,
 ) -> wasmtime::Result<()> {
     let Ok(Some(original)) = linker.get(&mut *store, module, name).map(Extern::into_func) else {
         return Ok(());
     };
-    let function = name.to_owned();
     linker.allow_shadowing(true);
+    watch(linker, (module, name), ty, original)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Puts a function before one that answers at once.
+pub(super) fn watch<W: World>(
+    linker: &mut Linker<Cell<W>>,
+    (module, name): (&str, &str),
+    ty: FuncType,
+    original: Func,
+) -> wasmtime::Result<()> {
+    let function = capability(module, name).unwrap_or_default();
     linker.func_new(module, name, ty, move |mut guest, arguments, results| {
         let world = &mut guest.data_mut().world;
-        world.call(Call::Touched {
-            function: &function,
-        })?;
+        world.call(Call::Touched { function })?;
         original.call(&mut guest, arguments, results)
     })?;
-    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The same for a host in which guests may wait.
+pub(super) fn watch_waiting<W: World + Send>(
+    linker: &mut Linker<Cell<W>>,
+    (module, name): (&str, &str),
+    ty: FuncType,
+    original: Func,
+) -> wasmtime::Result<()> {
+    let function = capability(module, name).unwrap_or_default();
+    linker.func_new_async(module, name, ty, move |mut guest, arguments, results| {
+        Box::new(async move {
+            let world = &mut guest.data_mut().world;
+            world.call(Call::Touched { function })?;
+            original.call_async(&mut guest, arguments, results).await
+        })
+    })?;
     Ok(())
 }
 
@@ -157,19 +194,20 @@ fn withhold<W: World>(
     (module, name): (&str, &str),
     ty: FuncType,
 ) -> wasmtime::Result<()> {
-    let answer = if crate::abi::WASI_MODULES.contains(&module) {
-        WASI_NOTCAPABLE
-    } else {
-        Status::InternalFailure as i32
+    let answer = match (Namespace::of(module), name) {
+        (Some(Namespace::DraftMaps), "wasi_map_open") => 0,
+        // Addresses, lengths and truths; failures are below them.
+        (Some(Namespace::Wasi), "memory_map")
+        | (Some(Namespace::DraftMaps), "wasi_map_get" | "wasi_map_exists") => -WASI_NOTCAPABLE,
+        (Some(Namespace::Wasi | Namespace::Maps | Namespace::DraftMaps), _) => WASI_NOTCAPABLE,
+        (Some(Namespace::Env) | None, _) => Status::InternalFailure as i32,
     };
     let answers: Vec<Val> = ty.results().map(|ty| stub_answer(&ty, answer)).collect();
-    let function = name.to_owned();
+    let function = capability(module, name).unwrap_or_default();
     linker.allow_shadowing(true);
     linker.func_new(module, name, ty, move |mut guest, _, results| {
         let world = &mut guest.data_mut().world;
-        world.call(Call::Withheld {
-            function: &function,
-        })?;
+        world.call(Call::Withheld { function })?;
         results.clone_from_slice(&answers);
         Ok(())
     })?;

@@ -27,6 +27,13 @@ pub(super) struct State {
     notes_faults: bool,
 }
 
+/// Whether others have run on the thread between the beginning and the end of an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    Alone,
+    WithOthers,
+}
+
 /// A linear memory and the image that it maps.
 struct Part {
     region: Arc<Region>,
@@ -67,8 +74,9 @@ impl State {
     }
 
     /// Notes that the guest has run.
-    pub(super) fn ran(&mut self) {
-        if !self.notes_faults || faults::happened() {
+    pub(super) fn ran(&mut self, how: Ran) {
+        // The faults of a thread are those of all that ran on it.
+        if !self.notes_faults || how == Ran::WithOthers || faults::happened() {
             for part in &mut self.memories {
                 part.written.forget();
             }
@@ -96,28 +104,35 @@ impl<W: World> Host<W> {
         world: W,
         limits: &GuestLimits,
     ) -> Result<Vm<W>, StartError> {
-        if snapshot.identity() != program.start_image.identity() {
-            return Err(StartError::Instantiate(
-                "the snapshot is another module's".to_owned(),
-            ));
-        }
-        if let Some(refusal) = &program.refusal {
-            return Err(StartError::Instantiate(refusal.to_string()));
-        }
-        let bytes = snapshot.memory_bytes();
-        if bytes > limits.memory_bytes {
-            return Err(StartError::Instantiate(format!(
-                "the snapshot has {bytes} bytes of memory, the limit is {}",
-                limits.memory_bytes
-            )));
-        }
+        can_start_from(program, snapshot, limits)?;
         let (mut vm, _) = self.make(program, snapshot, world, limits)?;
-        vm.set_globals(snapshot).map_err(refused)?;
-        vm.state.notes_faults =
-            vm.state.bytes() >= limits::FAULTS_NOTED_BYTES_MIN && faults::are_counted();
-        vm.settle();
+        vm.assume(snapshot)?;
         Ok(vm)
     }
+}
+
+/// Whether a VM of this program, with these limits, can be in the state of a snapshot.
+pub(super) fn can_start_from(
+    program: &Program,
+    snapshot: &Snapshot,
+    limits: &GuestLimits,
+) -> Result<(), StartError> {
+    if snapshot.identity() != program.start_image.identity() {
+        return Err(StartError::Instantiate(
+            "the snapshot is another module's".to_owned(),
+        ));
+    }
+    if let Some(refusal) = &program.refusal {
+        return Err(StartError::Instantiate(refusal.to_string()));
+    }
+    let bytes = snapshot.memory_bytes();
+    if bytes > limits.memory_bytes {
+        return Err(StartError::Instantiate(format!(
+            "the snapshot has {bytes} bytes of memory, the limit is {}",
+            limits.memory_bytes
+        )));
+    }
+    Ok(())
 }
 
 impl<W: World> Vm<W> {
@@ -135,6 +150,9 @@ impl<W: World> Vm<W> {
         }
         if self.has_failed {
             return Err(SnapshotError::Failed);
+        }
+        if self.store.data().mappings.any() {
+            return Err(SnapshotError::Mapped);
         }
         let globals = self.state.globals.iter();
         // Only globals of plain types are exported to us.
@@ -177,6 +195,11 @@ impl<W: World> Vm<W> {
             return Reset::OtherModule;
         }
         let seeds = snapshot.memories();
+        if self.unmap_all(seeds).is_err() {
+            // Something of it may still be there.
+            self.has_failed = true;
+            return Reset::Refused;
+        }
         let lengths = self.state.memories.iter().map(|part| part.region.bytes());
         if !lengths.eq(seeds.iter().map(|seed| seed.bytes)) {
             return Reset::OtherLength;
@@ -193,9 +216,46 @@ impl<W: World> Vm<W> {
         Reset::Done
     }
 
+    /// Ends all mappings, and makes the memory that they were in as short as a snapshot has it: the
+    /// host, or the guest, may have grown it.
+    fn unmap_all(&mut self, seeds: &[Seed]) -> std::io::Result<()> {
+        let mappings = &mut self.store.data_mut().mappings;
+        mappings.clear()?;
+        let Some(region) = mappings.memory() else {
+            return Ok(());
+        };
+        let mut parts = self.state.memories.iter_mut().zip(seeds);
+        let part = parts.find(|(part, _)| Arc::ptr_eq(&part.region, region));
+        let Some((part, seed)) = part.filter(|(part, seed)| part.region.bytes() > seed.bytes)
+        else {
+            return Ok(());
+        };
+        part.written.forget();
+        #[expect(unsafe_code, reason = "the memory belongs to Wasmtime's instance")]
+        // SAFETY: as in `Part::seed`; below, Wasmtime learns the new length before anything runs.
+        unsafe {
+            part.region.shrink(seed.bytes)?;
+        }
+        // Growing by nothing makes the engine ask for the length, which it keeps a copy of.
+        let asked = self.memory.grow(&mut self.store, 0);
+        if asked.is_err() || self.memory.data_size(&self.store) != seed.bytes {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
+        Ok(())
+    }
+
     /// Gives the guest another world and returns the one that it had.
     pub fn replace_world(&mut self, world: W) -> W {
         std::mem::replace(&mut self.store.data_mut().world, world)
+    }
+
+    /// Makes a VM whose memories were made of a snapshot go on from there.
+    pub(super) fn assume(&mut self, snapshot: &Snapshot) -> Result<(), StartError> {
+        self.set_globals(snapshot).map_err(refused)?;
+        self.state.notes_faults =
+            self.state.bytes() >= limits::FAULTS_NOTED_BYTES_MIN && faults::are_counted();
+        self.settle();
+        Ok(())
     }
 
     fn set_globals(&mut self, snapshot: &Snapshot) -> wasmtime::Result<()> {

@@ -29,7 +29,7 @@ fn launcher(arguments: &[&str]) -> Launcher {
     Launcher::new(program.into(), arguments.iter().map(Into::into).collect())
 }
 
-fn launch(program: &Program) -> PluginProcess {
+pub(crate) fn launch(program: &Program) -> PluginProcess {
     let process = launcher(&[]).launch(program, &GuestLimits::default(), REFUGE);
     process.expect("a process")
 }

@@ -162,14 +162,36 @@ fn s9_imported_memories_and_tables_are_made_by_the_host() {
     assert_eq!(answer(&text), Ok(7));
 }
 
+#[test]
+fn a_function_of_maps_that_nobody_knows_is_not_supported() {
+    let unknown = r#"(import "wasi_map_v1" "later" (func $later (param i32 i64) (result i32)))"#;
+    let call = "(call $later (i32.const 1) (i64.const 2))";
+    assert_eq!(answer(&on_request(unknown, call)), Ok(58));
+}
+
+#[test]
+fn a_callback_of_maps_has_the_type_of_the_interface() {
+    let text = |ty: &str| {
+        let callback = format!("(func (export \"wasi_map_on_release\") (param {ty}))");
+        module("", &callback)
+    };
+    assert!(program(text("i64")).has_callback("wasi_map_on_release"));
+    let refused = load_strictly(&text("i32")).err().expect("another type");
+    assert!(
+        refused.to_string().contains("wasi_map_on_release"),
+        "{refused}"
+    );
+}
+
 /// Every function of the ABI, under every module name, in one module.
 fn everything() -> String {
-    let imports: String = abi::HOST_FUNCTIONS
-        .iter()
+    let imports: String = abi::functions()
         .flat_map(|function| {
             let modules: &[&str] = match function.namespace {
                 abi::Namespace::Env => &[abi::ENV],
                 abi::Namespace::Wasi => &abi::WASI_MODULES,
+                abi::Namespace::Maps => &[abi::MAPS],
+                abi::Namespace::DraftMaps => &[abi::DRAFT_MAPS],
             };
             modules
                 .iter()

@@ -15,6 +15,8 @@ mod memory;
 mod pairs;
 mod random;
 mod recording;
+mod regions;
 mod snapshots;
 mod starting;
 mod system;
+mod waiting;

@@ -18,6 +18,11 @@ impl Graph {
         self.lock().sweep_at(id.0, at_ms);
     }
 
+    /// When the first entry ends that is known of.
+    pub(crate) fn next_sweep_ms(&self) -> Option<u64> {
+        self.lock().ends.first().map(|(at_ms, _)| *at_ms)
+    }
+
     /// Sweeps maps whose entries have ended, `most` entries at most. `false`: there are none left.
     pub(crate) fn sweep(&self, now_ms: u64, most: usize) -> bool {
         let mut left = most;

@@ -1,7 +1,7 @@
 //! A loan: what ends when its lender does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// When a loan ends beside the lender's closing of its handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,16 @@ impl Loan {
     pub(super) fn new(ends: Ends, parent: Option<Arc<Self>>) -> Arc<Self> {
         let over = AtomicBool::new(false);
         Arc::new(Self { over, ends, parent })
+    }
+
+    /// One that is over, for copies of what was borrowed.
+    pub(super) fn ended() -> &'static Arc<Self> {
+        static ENDED: LazyLock<Arc<Loan>> = LazyLock::new(|| {
+            let loan = Loan::new(Ends::WithInstance, None);
+            loan.end();
+            loan
+        });
+        &ENDED
     }
 
     /// Whether the lender, or the one it had borrowed from, has ended it.

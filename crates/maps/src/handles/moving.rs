@@ -54,6 +54,7 @@ impl Handles {
             rights,
         };
         let ticket = self.engine.tickets().issue(held, to)?;
+        self.origin.changed();
         self.slot_mut(handle)?.loans.push(loan);
         self.loans += 1;
         Ok(ticket)

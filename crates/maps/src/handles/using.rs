@@ -1,8 +1,12 @@
 //! Operations that need more than one map, or something of the instance.
 
-use super::{Handles, Hold};
+use std::sync::Arc;
+
+use super::begun::lock;
+use super::{Handles, Hold, InUse};
 use crate::MapError;
 use crate::graph::Root;
+use crate::region::{Access, Lease};
 use crate::rights::Rights;
 use crate::scan::{Cursor, Place};
 use crate::store::{Answer, Page, Range, Stat, Store};
@@ -56,40 +60,88 @@ impl Handles {
         })
     }
 
+    /// Stores a region of zeros in an entry, in the place of what it held. Answers its version.
+    ///
+    /// # Errors
+    /// [`MapError::BadHandle`], [`MapError::Stale`]; [`MapError::NotCapable`] without
+    /// [`Rights::WRITE`]; what [`Regions::make`](crate::region::Regions::make) and the store refuse.
+    pub fn region_create(&self, handle: u32, key: &[u8], bytes: u64) -> Result<u64, MapError> {
+        let map = self.map(handle, Rights::WRITE)?;
+        let stored = map.put_region(key, bytes, self.engine.regions());
+        self.settle();
+        stored
+    }
+
+    /// Takes the region of an entry, to map these bytes of it or to copy from it. Who may write can read as well: a guest sees all of
+    /// its memory.
+    ///
+    /// # Errors
+    /// [`MapError::BadHandle`], [`MapError::Stale`]; [`MapError::NotCapable`] without
+    /// [`Rights::MAP_READ`], and to write without [`Rights::MAP_WRITE`]; [`MapError::NoEntry`];
+    /// [`MapError::Invalid`]: the entry is no region, or too short; [`MapError::Again`]: somebody else has it, and
+    /// one of the two would write.
+    pub fn region(
+        &self,
+        handle: u32,
+        key: &[u8],
+        (access, range): (Access, std::ops::Range<u64>),
+    ) -> Result<Lease, MapError> {
+        let needed = match access {
+            Access::Read => Rights::MAP_READ,
+            Access::Write => Rights::MAP_READ.and(Rights::MAP_WRITE),
+        };
+        match self.map(handle, needed)? {
+            InUse::Own(map) => Lease::take(map, key, (access, range)),
+            InUse::Borrowed(map) => Lease::take(&map, key, (access, range)),
+        }
+    }
+
     /// The next page of a scan, in the rights of a handle, and its next cursor;
     /// [`START`](crate::scan::START) again: it was the last page.
     ///
     /// # Errors
     /// [`MapError::BadHandle`], [`MapError::Stale`]; [`MapError::NotCapable`] without
-    /// [`Rights::LIST`]; [`MapError::NotSupported`]: the back end must be waited for; what it
-    /// refuses.
+    /// [`Rights::LIST`]; what the back end refuses.
     pub fn scan(
         &mut self,
         handle: u32,
         cursor: &Cursor,
+        range: (&[u8], usize),
+    ) -> Answer<(Page, Cursor)> {
+        match self.begin_page(handle, cursor, range) {
+            Ok(answer) => answer,
+            Err(error) => Answer::Now(Err(error)),
+        }
+    }
+
+    fn begin_page(
+        &mut self,
+        handle: u32,
+        cursor: &Cursor,
         (prefix, bytes): (&[u8], usize),
-    ) -> Result<(Page, Cursor), MapError> {
+    ) -> Result<Answer<(Page, Cursor)>, MapError> {
+        let begun = Arc::clone(self.begun());
         let map = self.map(handle, Rights::LIST)?;
-        let place = self.scans.place(cursor, handle)?;
+        let place = lock(&begun).scans.place(cursor, handle)?;
         let after = match &place {
             Place::Start => None,
             Place::After(key) => Some(&**key),
         };
-        let page = map.store().scan(Range {
+        let answer = map.store().scan(Range {
             prefix,
             after,
             entries: usize::MAX,
             bytes,
         });
-        let page = page.now()?;
         drop(map);
-        let last = page
-            .items
-            .last()
-            .filter(|_| page.more)
-            .map(|item| &*item.key);
-        let next = self.scans.step(cursor, handle, last);
-        Ok((page, next))
+        self.origin.changed();
+        let cursor = *cursor;
+        Ok(answer.map(move |page| {
+            let last = page.items.last().filter(|_| page.more);
+            let last = last.map(|item| &*item.key);
+            let next = lock(&begun).scans.step(&cursor, handle, last);
+            Ok((page, next))
+        }))
     }
 
     /// Numbers of a map.
@@ -97,16 +149,18 @@ impl Handles {
     /// # Errors
     /// [`MapError::BadHandle`], [`MapError::Stale`]; [`MapError::NotCapable`] without
     /// [`Rights::READ`]; what the back end fails with.
-    pub fn stat(&self, handle: u32) -> Result<HandleStat, MapError> {
-        let map = self.map(handle, Rights::READ)?;
-        let entries = match map.store().stat() {
-            Answer::Now(stat) => stat?,
-            Answer::Later(_) => return Err(MapError::NotSupported("numbers at once")),
+    #[must_use]
+    pub fn stat(&self, handle: u32) -> Answer<HandleStat> {
+        let map = match self.map(handle, Rights::READ) {
+            Ok(map) => map,
+            Err(error) => return Answer::Now(Err(error)),
         };
         let references = self.engine.graph().references(map.id());
-        Ok(HandleStat {
-            entries,
-            references,
+        map.store().stat().map(move |entries| {
+            Ok(HandleStat {
+                entries,
+                references,
+            })
         })
     }
 

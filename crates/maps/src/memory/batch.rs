@@ -3,40 +3,58 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use weir_model::limits::maps as limits;
-
 use super::MemoryStore;
 use super::write::{Current, Next, cost};
 use crate::MapError;
 use crate::budget::Amount;
-use crate::store::{Counted, Done, Op, Terms};
+use crate::store::{Condition, Counted, Done, Op, Terms};
 use crate::value::Value;
 use crate::watch::{Event, Wakes};
 
 /// What becomes of a key, by the operations so far.
 struct Staged {
     old: Option<Current>,
+    /// Once it is changed its version is the number of the change within the batch: versions are
+    /// given when nothing can be refused any more.
     now: Option<Current>,
     changed: bool,
+    /// What the map has now, 0 for none.
+    version: u64,
+}
+
+impl Staged {
+    /// Whether a condition holds. Nobody can know the version of what the batch itself has stored.
+    fn allows(&self, condition: Condition) -> Result<(), MapError> {
+        let is_there = self.now.is_some();
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::Absent => !is_there,
+            Condition::Version(_) => is_there && !self.changed && condition.holds(self.version),
+        };
+        let current = self.version;
+        if holds {
+            Ok(())
+        } else {
+            Err(MapError::Again { current })
+        }
+    }
+}
+
+/// What an operation did.
+enum Told {
+    Known(Done),
+    /// Its version is the number of a change.
+    Fresh(Done),
 }
 
 type Stage<'a> = BTreeMap<&'a [u8], Staged>;
 
 impl MemoryStore {
     pub(super) fn all_or_none(&self, ops: &[Op]) -> Result<Vec<Done>, MapError> {
-        if ops.len() > limits::BATCH_OPS_MAX {
-            return Err(MapError::Invalid("a batch has at most 1024 operations"));
-        }
-        for op in ops {
-            match op {
-                Op::Set(key, value, terms) => self.check(key, Some(value), terms.ttl)?,
-                Op::Check(key, _) | Op::Delete(key) | Op::Add(key, _) => {
-                    self.check(key, None, None)?;
-                }
-            }
-            if matches!(op, Op::Set(_, value, _) if value.child().is_some()) {
-                return Err(MapError::NotSupported("references to maps in a batch"));
-            }
+        self.options.admit_all(ops)?;
+        let refers = |op: &Op| matches!(op, Op::Set(_, value, _) if value.child().is_some());
+        if ops.iter().any(refers) {
+            return Err(MapError::NotSupported("references to maps in a batch"));
         }
         self.with_room(|wakes| self.try_batch(ops, wakes))
     }
@@ -49,10 +67,14 @@ impl MemoryStore {
             .map(|shard| (shard, self.shards[shard].lock()))
             .collect();
         let mut stage = Stage::new();
-        let done = ops.iter().map(|op| self.stage(&mut stage, op));
-        let done = done.collect::<Result<Vec<_>, _>>()?;
+        let mut changes = 0;
+        let told = ops
+            .iter()
+            .map(|op| self.stage(&mut stage, op, &mut changes));
+        let told = told.collect::<Result<Vec<_>, _>>()?;
         stage.retain(|_, staged| staged.changed);
-        self.reserve_all(&stage)?;
+        self.reserve_all(ops, &stage)?;
+        let done = self.give_versions(&mut stage, told, changes);
         let closed = self.gate.close();
         for (key, staged) in stage {
             let probe = self.probe(key);
@@ -75,52 +97,90 @@ impl MemoryStore {
         Ok(done)
     }
 
-    fn stage<'a>(&self, stage: &mut Stage<'a>, op: &'a Op) -> Result<Done, MapError> {
+    /// Puts versions in the place of numbers of changes.
+    fn give_versions(&self, stage: &mut Stage<'_>, told: Vec<Told>, changes: u64) -> Vec<Done> {
+        let versions: Vec<u64> = (0..changes).map(|_| self.next_version()).collect();
+        let version = |change: u64| {
+            let place = usize::try_from(change).ok().and_then(|n| n.checked_sub(1));
+            let version = place.and_then(|place| versions.get(place));
+            version.copied().unwrap_or_default()
+        };
+        for now in stage.values_mut().filter_map(|staged| staged.now.as_mut()) {
+            now.version = version(now.version);
+        }
+        let done = |told| match told {
+            Told::Known(done) | Told::Fresh(done @ Done::Deleted(_)) => done,
+            Told::Fresh(Done::Checked(change)) => Done::Checked(version(change)),
+            Told::Fresh(Done::Stored(change)) => Done::Stored(version(change)),
+            Told::Fresh(Done::Counted(counted)) => Done::Counted(Counted {
+                version: version(counted.version),
+                ..counted
+            }),
+        };
+        told.into_iter().map(done).collect()
+    }
+
+    fn stage<'a>(
+        &self,
+        stage: &mut Stage<'a>,
+        op: &'a Op,
+        changes: &mut u64,
+    ) -> Result<Told, MapError> {
         let staged = stage.entry(op.key()).or_insert_with(|| {
             let old = self.current(self.probe(op.key()));
             let now = old.clone().filter(|old| self.lives(old));
             Staged {
+                version: now.as_ref().map_or(0, |now| now.version),
                 old,
                 now,
                 changed: false,
             }
         });
-        let version = staged.now.as_ref().map_or(0, |now| now.version);
         match op {
-            Op::Check(_, condition) if condition.holds(version) => Ok(Done::Checked(version)),
-            Op::Check(..) => Err(MapError::Again { current: version }),
-            Op::Set(_, value, terms) => self.stage_set(staged, value, *terms),
+            Op::Check(_, condition) => {
+                staged.allows(*condition)?;
+                let version = staged.now.as_ref().map_or(0, |now| now.version);
+                let is_fresh = staged.changed && version != 0;
+                let told = if is_fresh { Told::Fresh } else { Told::Known };
+                Ok(told(Done::Checked(version)))
+            }
+            Op::Set(_, value, terms) => {
+                staged.allows(terms.condition)?;
+                *changes += 1;
+                Ok(Told::Fresh(self.stage_set(
+                    staged,
+                    (value, *terms),
+                    *changes,
+                )))
+            }
             Op::Delete(_) => {
                 let was = staged.now.take().is_some();
                 // An entry whose time is up is left to the sweep.
                 staged.changed |= was;
-                Ok(Done::Deleted(was))
+                Ok(Told::Known(Done::Deleted(was)))
             }
-            Op::Add(_, delta) => self.stage_add(staged, *delta),
+            Op::Add(_, delta) => {
+                *changes += 1;
+                self.stage_add(staged, *delta, *changes).map(Told::Fresh)
+            }
         }
     }
 
-    fn stage_set(&self, at: &mut Staged, value: &Value, terms: Terms) -> Result<Done, MapError> {
-        let current = at.now.as_ref().map_or(0, |now| now.version);
-        if !terms.condition.holds(current) {
-            return Err(MapError::Again { current });
-        }
-        let version = self.next_version();
+    fn stage_set(&self, at: &mut Staged, (value, terms): (&Value, Terms), version: u64) -> Done {
         at.now = Some(Current {
             value: value.clone(),
             version,
             expires_ms: self.end_of(terms.ttl),
         });
         at.changed = true;
-        Ok(Done::Stored(version))
+        Done::Stored(version)
     }
 
-    fn stage_add(&self, at: &mut Staged, delta: i64) -> Result<Done, MapError> {
+    fn stage_add(&self, at: &mut Staged, delta: i64, version: u64) -> Result<Done, MapError> {
         let before = at.now.as_ref();
         let number = before.map_or(Ok(0), |now| now.value.as_number())?;
         let value = number.checked_add(delta);
         let value = value.ok_or(MapError::Overflow { needed: 0 })?;
-        let version = self.next_version();
         let expires_ms = before.map_or_else(|| self.end_of(None), |now| now.expires_ms);
         at.now = Some(Current {
             value: Value::number(value),
@@ -132,7 +192,7 @@ impl MemoryStore {
     }
 
     /// Reserves what the batch adds in all; what it frees is counted as it goes.
-    fn reserve_all(&self, stage: &Stage<'_>) -> Result<(), MapError> {
+    fn reserve_all(&self, ops: &[Op], stage: &Stage<'_>) -> Result<(), MapError> {
         let mut freed = Amount::default();
         let mut needed = Amount::default();
         for (key, staged) in stage {
@@ -147,6 +207,10 @@ impl MemoryStore {
             freed.entries += old.map_or(0, |old| old.entries);
             freed.bytes += old.map_or(0, |old| old.bytes);
         }
-        self.budget.change(freed, needed)
+        let bytes_max = ops.iter().filter_map(|op| match op {
+            Op::Set(_, _, terms) => terms.bytes_max,
+            Op::Check(..) | Op::Delete(_) | Op::Add(..) => None,
+        });
+        self.budget.change(freed, needed, bytes_max.min())
     }
 }

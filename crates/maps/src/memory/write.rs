@@ -48,7 +48,7 @@ impl MemoryStore {
             if !terms.condition.holds(version) {
                 return Err(MapError::Again { current: version });
             }
-            self.reserve(key, current.as_ref(), value)?;
+            self.reserve((key, terms.bytes_max), current.as_ref(), value)?;
             let next = Next {
                 value,
                 version: self.next_version(),
@@ -90,7 +90,7 @@ impl MemoryStore {
             let sum = sum.ok_or(MapError::Overflow { needed: 0 })?;
             let value = Value::number(sum);
             let expires_ms = live.map_or_else(|| self.end_of(None), |live| live.expires_ms);
-            self.reserve(key, current.as_ref(), &value)?;
+            self.reserve((key, None), current.as_ref(), &value)?;
             let next = Next {
                 value: &value,
                 version: self.next_version(),
@@ -127,21 +127,7 @@ impl MemoryStore {
         value: Option<&Value>,
         ttl: Option<Duration>,
     ) -> Result<(), MapError> {
-        if key.len() > limits::KEY_BYTES_MAX {
-            return Err(MapError::Invalid("the key is longer than 64 KiB"));
-        }
-        if ttl.is_some_and(|ttl| ttl < Duration::from_millis(1)) {
-            return Err(MapError::Invalid("a time to live is at least 1 ms"));
-        }
-        let max = self.options.value_bytes_max;
-        if value.is_some_and(|value| value.length() > max) {
-            let max = max as u64;
-            return Err(MapError::NoSpace {
-                what: "bytes of a value",
-                max,
-            });
-        }
-        Ok(())
+        self.options.admit(key, value, ttl)
     }
 
     /// Locks the shard of a key, and sweeps a little on the way.
@@ -178,9 +164,14 @@ impl MemoryStore {
         }
     }
 
-    fn reserve(&self, key: &[u8], old: Option<&Current>, new: &Value) -> Result<(), MapError> {
+    fn reserve(
+        &self,
+        (key, bytes_max): (&[u8], Option<u64>),
+        old: Option<&Current>,
+        new: &Value,
+    ) -> Result<(), MapError> {
         let freed = old.map_or(Amount::default(), |old| cost(key, &old.value));
-        self.budget.change(freed, cost(key, new))
+        self.budget.change(freed, cost(key, new), bytes_max)
     }
 
     /// Counts a new reference; takes the reservation back if that is refused.
@@ -275,7 +266,7 @@ impl MemoryStore {
     fn give_back(&self, value: &Value) {
         if let Some(child) = value.child() {
             self.edges.unlink(child);
-        } else if value.length() >= LARGE_BYTES {
+        } else if value.room() >= LARGE_BYTES || value.as_region().is_some() {
             self.table.records.guard().flush();
         }
     }
@@ -283,7 +274,7 @@ impl MemoryStore {
 
 /// What an entry takes of the budget.
 pub(super) fn cost(key: &[u8], value: &Value) -> Amount {
-    let bytes = key.len() + value.length() + limits::ENTRY_BYTES;
+    let bytes = key.len() + value.room() + limits::ENTRY_BYTES;
     Amount {
         entries: 1,
         bytes: bytes as u64,

@@ -30,6 +30,20 @@ impl<T, L> Answer<T, L> {
     }
 }
 
+impl<T: 'static> Answer<T> {
+    /// What becomes of the answer, now or later.
+    #[must_use]
+    pub fn map<R: 'static>(
+        self,
+        then: impl FnOnce(T) -> Result<R, MapError> + 'static,
+    ) -> Answer<R> {
+        match self {
+            Self::Now(result) => Answer::Now(result.and_then(then)),
+            Self::Later(later) => Answer::Later(Box::pin(async move { then(later.await?) })),
+        }
+    }
+}
+
 impl<T> Answer<T> {
     /// The answer, waited for if need be.
     ///

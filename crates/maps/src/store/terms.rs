@@ -47,6 +47,10 @@ pub struct Terms {
     pub condition: Condition,
     /// The entry is gone after this.
     pub ttl: Option<Duration>,
+    /// The map may have no more bytes than this afterwards, if that is less than it may have anyway:
+    /// for writers with a limit of their own for what all have written. Maps in memory heed it; others
+    /// are not used by such writers.
+    pub bytes_max: Option<u64>,
 }
 
 impl Terms {
@@ -55,7 +59,7 @@ impl Terms {
     pub fn on(condition: Condition) -> Self {
         Self {
             condition,
-            ttl: None,
+            ..Self::default()
         }
     }
 
@@ -63,8 +67,8 @@ impl Terms {
     #[must_use]
     pub fn lasting(ttl: Duration) -> Self {
         Self {
-            condition: Condition::Always,
             ttl: Some(ttl),
+            ..Self::default()
         }
     }
 }

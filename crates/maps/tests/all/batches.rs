@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir_maps::store::{Op, Terms};
-use weir_maps::{MapError, Value};
+use bytes::Bytes;
+use weir_maps::store::{Condition, Counted, Done, Op, Terms};
+use weir_maps::{MapError, Store, Value};
 
 use crate::memory::Memory;
 use crate::suite::{Plain, open};
@@ -82,4 +83,47 @@ fn readers_never_see_half_a_batch() {
             }
         });
     });
+}
+
+/// A refused batch once used up versions, which `stat` shows.
+#[test]
+fn a_batch_gives_versions_only_if_nothing_is_refused() {
+    let map = open(&Memory::default());
+    let key = || Bytes::from_static(b"key");
+    let set = |condition| Op::Set(key(), Value::copy_of(b"v"), Terms::on(condition));
+    let check = |condition| Op::Check(key(), condition);
+    let version = || map.stat().now().unwrap().version;
+    for (second, told) in [
+        (check(Condition::Absent), 0),
+        (set(Condition::Absent), 0),
+        // Nobody can know the version that the batch itself gives.
+        (check(Condition::Version(1)), 0),
+        (set(Condition::Version(1)), 0),
+    ] {
+        let refused = map.batch(&[set(Condition::Always), second]).now();
+        assert_eq!(refused, Err(MapError::Again { current: told }));
+        assert_eq!(version(), 0);
+    }
+    let done = map.batch(&[
+        set(Condition::Absent),
+        check(Condition::Always),
+        Op::Delete(key()),
+        check(Condition::Absent),
+        Op::Add(key(), 3),
+        check(Condition::Always),
+    ]);
+    let counted = Counted {
+        value: 3,
+        version: 2,
+    };
+    let expected = [
+        Done::Stored(1),
+        Done::Checked(1),
+        Done::Deleted(true),
+        Done::Checked(0),
+        Done::Counted(counted),
+        Done::Checked(2),
+    ];
+    assert_eq!(done.now().unwrap(), expected);
+    assert_eq!(version(), 2);
 }

@@ -144,10 +144,10 @@ fn every_operation_needs_its_right() {
             not(Rights::READ)
         );
         assert_eq!(
-            one.scan(handle, &START, (b"", 1000)).is_err(),
+            one.scan(handle, &START, (b"", 1000)).now().is_err(),
             not(Rights::LIST)
         );
-        assert_eq!(one.stat(handle).is_err(), not(Rights::READ));
+        assert_eq!(one.stat(handle).now().is_err(), not(Rights::READ));
         let lent = one.lend(handle, Rights::NONE, ("other", Ends::WithInstance));
         assert_eq!(lent.is_err(), not(Rights::SHARE));
         assert_eq!(one.transfer(handle, "other").is_err(), not(Rights::SHARE));
@@ -257,35 +257,35 @@ fn a_cursor_is_good_for_one_page_of_its_handle() {
             .unwrap();
     }
     let range = (&b""[..], 3 * 24);
-    let (page, second) = one.scan(handle, &START, range).unwrap();
+    let (page, second) = one.scan(handle, &START, range).now().unwrap();
     assert_eq!(page.items.len(), 3);
-    assert_eq!(one.scan(other, &second, range), Err(MapError::Stale));
-    let (_, third) = one.scan(handle, &second, range).unwrap();
+    assert_eq!(one.scan(other, &second, range).now(), Err(MapError::Stale));
+    let (_, third) = one.scan(handle, &second, range).now().unwrap();
     assert_eq!(
-        one.scan(handle, &second, range),
+        one.scan(handle, &second, range).now(),
         Err(MapError::Stale),
         "used up"
     );
-    let (page, fourth) = one.scan(handle, &third, range).unwrap();
+    let (page, fourth) = one.scan(handle, &third, range).now().unwrap();
     assert_eq!(page.items[2].key, &[8][..]);
     assert_eq!(
-        one.scan(handle, &fourth, range).unwrap().1,
+        one.scan(handle, &fourth, range).now().unwrap().1,
         START,
         "the end"
     );
-    let refused = one.scan(handle, &third, range);
+    let refused = one.scan(handle, &third, range).now();
     assert_eq!(refused, Err(MapError::Stale), "over");
-    let (_, old) = one.scan(handle, &START, range).unwrap();
+    let (_, old) = one.scan(handle, &START, range).now().unwrap();
     for _ in 0..limits::SCANS_MAX {
-        one.scan(handle, &START, range).unwrap();
+        one.scan(handle, &START, range).now().unwrap();
     }
     assert_eq!(
-        one.scan(handle, &old, range),
+        one.scan(handle, &old, range).now(),
         Err(MapError::Stale),
         "forgotten"
     );
     assert_eq!(
-        one.scan(handle, &[9; 16], range),
+        one.scan(handle, &[9; 16], range).now(),
         Err(MapError::Stale),
         "made up"
     );
@@ -341,7 +341,7 @@ fn stat_counts_entries_and_references() {
     let map = one.create(MapOptions::anonymous()).unwrap();
     let second = one.dup(map, Rights::ALL).unwrap();
     one.put_map(map, b"itself", second).unwrap();
-    let stat = one.stat(map).unwrap();
+    let stat = one.stat(map).now().unwrap();
     assert_eq!((stat.entries.entries, stat.references), (1, 3));
 }
 
@@ -351,8 +351,8 @@ fn watches_are_of_the_instance_and_end_with_the_map() {
     let mut one = house.instance("filter", Rights::ALL);
     let map = one.create(MapOptions::anonymous()).unwrap();
     let deaf = one.dup(map, Rights::READ).unwrap();
-    assert_eq!(one.watch(deaf, b""), Err(MapError::NotCapable));
-    let watch = one.watch(map, b"").unwrap();
+    assert_eq!(one.watch(deaf, b"").now(), Err(MapError::NotCapable));
+    let watch = one.watch(map, b"").now().unwrap();
     one.map(map, Rights::WRITE)
         .unwrap()
         .store()
@@ -372,14 +372,14 @@ fn watches_are_of_the_instance_and_end_with_the_map() {
     assert_eq!(one.try_change(0), Err(MapError::BadHandle(0)));
     let cache = one.open(b"cache", Rights::ALL).unwrap();
     for expected in 1..=limits::INSTANCE_WATCHES_MAX {
-        assert_eq!(one.watch(cache, b"").unwrap() as usize, expected);
+        assert_eq!(one.watch(cache, b"").now().unwrap() as usize, expected);
     }
     assert!(matches!(
-        one.watch(cache, b""),
+        one.watch(cache, b"").now(),
         Err(MapError::NoMemory { max: 64, .. })
     ));
     one.unwatch(7).unwrap();
-    assert_eq!(one.watch(cache, b""), Ok(7));
+    assert_eq!(one.watch(cache, b"").now(), Ok(7));
 }
 
 #[test]

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batches;
+mod calls;
 mod handles;
 mod memory;
+mod pinned;
 mod random;
 mod references;
+mod regions;
 mod suite;

@@ -57,6 +57,14 @@ mod behaviour {
 }
 
 #[test]
+fn rows_do_not_disturb_each_other() {
+    let memory = Memory::default();
+    for (_, row) in crate::suite::rows() {
+        row(&memory);
+    }
+}
+
+#[test]
 fn an_owners_maps_share_its_quota() {
     let memory = Memory::default();
     let owner = Arc::new(Account::new(Amount {

@@ -1,12 +1,16 @@
 //! The behavioural suite: one function a row, generic over the back end.
 //!
-//! A back end passes it by implementing [`Backend`] and naming itself in `behaves!`.
+//! A back end passes it by implementing [`Backend`] and naming itself in `all_rows!`, or by running
+//! all of [`rows`]. Other crates take this file in as it is, as the module `suite` of their test's
+//! root: `#[path = "../../../maps/tests/all"] mod maps { pub(crate) mod suite; }` and
+//! `use maps::suite;`.
 
 pub(crate) mod conditions;
 pub(crate) mod counters;
 pub(crate) mod entries;
 pub(crate) mod expiry;
 pub(crate) mod limits;
+pub(crate) mod random;
 pub(crate) mod scans;
 pub(crate) mod together;
 pub(crate) mod watches;
@@ -29,13 +33,43 @@ pub(crate) trait Backend: Default {
     /// A new, empty map.
     fn open(&self, options: MapOptions) -> Self::Store;
 
+    /// How long the rows make time pass.
+    const TIMES: Times = Times::EXACT;
+
     /// Lets time pass.
     fn pass(&self, time: Duration);
+
+    /// Comes back when watches have been told of all that was done so far.
+    fn settle(&self) {}
+}
+
+/// Lengths of time for the rows. A back end with a clock of its own cannot be moved on by exactly a
+/// millisecond, nor by a week.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// What entries live.
+    pub(crate) life: Duration,
+    /// Surely less than that, with all that a row does meanwhile.
+    pub(crate) nearly: Duration,
+    /// `nearly` and this are surely more than `life`.
+    pub(crate) just: Duration,
+    /// Many lives.
+    pub(crate) long: Duration,
+}
+
+impl Times {
+    /// For a clock that the test moves.
+    pub(crate) const EXACT: Self = Self {
+        life: Duration::from_secs(1),
+        nearly: Duration::from_millis(999),
+        just: Duration::from_millis(1),
+        long: Duration::from_secs(1_000_000),
+    };
 }
 
 /// All rows for one back end.
 macro_rules! behaves {
-    ($backend:ty: $($group:ident { $($row:ident)* })*) => {
+    ({ $backend:ty } $($group:ident { $($row:ident)* })*) => {
         $(mod $group {
             $(#[test]
             fn $row() {
@@ -46,10 +80,37 @@ macro_rules! behaves {
 }
 pub(crate) use behaves;
 
-/// Every row of the suite, in one place: a back end lists none of them by itself.
+/// All rows as a list.
+macro_rules! listed {
+    ({ $backend:ty } $($group:ident { $($row:ident)* })*) => {
+        vec![$($((
+            concat!(stringify!($group), "::", stringify!($row)),
+            crate::suite::$group::$row::<$backend> as fn(&$backend),
+        ),)*)*]
+    };
+}
+pub(crate) use listed;
+
+/// A row and its name.
+pub(crate) type Row<B> = (&'static str, fn(&B));
+
+/// All rows, for back ends whose servers are too dear to be started for each.
+pub(crate) fn rows<B: Backend>() -> Vec<Row<B>> {
+    crate::suite::with_rows!(listed { B })
+}
+
+/// A test for each row.
 macro_rules! all_rows {
     ($backend:ty) => {
-        crate::suite::behaves! { $backend:
+        crate::suite::with_rows! { behaves { $backend } }
+    };
+}
+pub(crate) use all_rows;
+
+/// Every row of the suite, in one place: a back end lists none of them by itself.
+macro_rules! with_rows {
+    ($what:ident { $backend:ty }) => {
+        crate::suite::$what! { { $backend }
             entries {
                 absent_is_none what_is_set_is_read_back empty_and_long_values_and_keys
                 a_removed_entry_is_gone versions_increase_and_outlive_the_entry
@@ -90,7 +151,7 @@ macro_rules! all_rows {
         }
     };
 }
-pub(crate) use all_rows;
+pub(crate) use with_rows;
 
 /// Waits for an answer, whatever it takes.
 pub(crate) fn wait<T>(answer: Answer<T>) -> Result<T, MapError> {

@@ -29,6 +29,21 @@ pub const ANONYMOUS_MAPS_MAX: usize = 4 << 20;
 /// Named maps of one engine: they are configured, so this bounds a mistake.
 pub const NAMED_MAPS_MAX: usize = 1 << 16;
 
+/// The least that a map may be configured to hold: a few entries.
+pub const CONFIGURED_BYTES_MIN: u64 = 1 << 10;
+/// The most that a map may be configured to hold.
+pub const CONFIGURED_BYTES_MAX: u64 = 1 << 40;
+/// The most entries that a map may be configured to hold.
+pub const CONFIGURED_ENTRIES_MAX: u64 = 1 << 40;
+/// The longest value that may be configured: lengths have 32 bits, and a value is copied whole.
+pub const CONFIGURED_VALUE_BYTES_MAX: u64 = 1 << 30;
+/// The longest time to live of a map's entries, in milliseconds: ten years.
+pub const CONFIGURED_TTL_MS_MAX: u64 = 10 * 366 * 24 * 3_600_000;
+/// Entries of all maps that the instances of one use make themselves, unless it says otherwise.
+pub const QUOTA_ENTRIES: u64 = 1 << 20;
+/// Bytes of them.
+pub const QUOTA_BYTES: u64 = 64 << 20;
+
 /// Live handles of one instance (specification, section 3).
 pub const HANDLES_MAX: usize = 4096;
 /// Handles of other instances that one instance has lent out.
@@ -42,6 +57,9 @@ pub const TICKETS_MAX: usize = 1 << 16;
 pub const TICKET_TIME: Duration = Duration::from_mins(1);
 /// Maps that are gone and of which one use was not told yet. Beyond that it is told the number.
 pub const RELEASES_MAX: usize = 1 << 16;
+/// Between a change in some map and the housekeeping that follows on it: long enough that a busy
+/// gateway does it a few hundred times a second at most, and no time for memory to pile up.
+pub const TEND_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Watches of one map. Each write looks at all of them.
 pub const WATCHES_MAX: usize = 256;
@@ -55,6 +73,19 @@ pub const WATCH_BYTES_MAX: usize = 256 << 10;
 pub const PAGE_ENTRIES_MAX: usize = 1024;
 /// Operations of one batch: their shards are locked together.
 pub const BATCH_OPS_MAX: usize = 1024;
+
+/// Bytes of a region. All of its pages are made when it is, some 0.4 ms for each MiB, and the worker
+/// waits for that.
+pub const REGION_BYTES_MAX: u64 = 256 << 20;
+/// Regions of one engine, those included that are mapped and in no map any more: each has a file
+/// descriptor.
+pub const REGIONS_MAX: usize = 256;
+/// Regions and files that one instance has mapped at a time: each splits its address range into more
+/// pieces, of which the kernel allows a process some 65 000.
+pub const MAPPINGS_MAX: usize = 64;
+/// Bytes of a region mapped for writing whose pages are made present at once: who maps it so writes to
+/// it, and all pages at once cost a third of one at a time. Larger ones come page by page.
+pub const REGION_PRESENT_BYTES_MAX: usize = 16 << 20;
 
 /// Parts of a named map that are written to independently: 64 workers rarely meet.
 pub const SHARDS: usize = 32;

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use smallvec::SmallVec;
 use weir_model::{ForwardedFor, Listener};
 
+use super::asking::Asking;
 use super::time::Timer;
 use super::upstream::Upstream;
 use super::{Exchange, FilterSeat, Reply, SeatState, Worker};
@@ -20,9 +21,9 @@ use crate::listen::{Connection, Refusal};
 use crate::message::{
     FieldValue, HeaderList, HeaderName as Name, Message, Pseudo, Side, is_hop_by_hop,
 };
-use crate::plugin::Chain;
+use crate::plugin::{Admission, Chain, Link};
 use crate::route;
-use crate::stream::{Facts, Flags, Stream};
+use crate::stream::{Facts, Flags, Stream, StreamRef};
 
 /// A request of which nobody can say whom it is for: only HTTP/1.0 has them. As Envoy.
 const NO_HOST: Malformed = Malformed {
@@ -76,6 +77,7 @@ impl Exchange {
             source: (!end).then_some(source),
             request_is_over: false,
             awaits_vm: false,
+            asking: Asking::default(),
             upstream: Upstream::Idle,
             response_has_begun: false,
             reply: Reply::Awaited,
@@ -125,6 +127,7 @@ impl Exchange {
             source: None,
             request_is_over: true,
             awaits_vm: false,
+            asking: Asking::default(),
             upstream: Upstream::Local,
             response_has_begun: true,
             reply: Reply::Complete,
@@ -165,7 +168,23 @@ impl FilterSeat {
             used: std::time::Duration::ZERO,
             first_head: None,
             restarts: 0,
+            left: None,
         }
+    }
+
+    /// Gives the filter a context, if it can have one.
+    pub(super) fn admit(&mut self, link: &Link, (stream, stage): (&StreamRef, usize)) -> Admission {
+        let (slot, admission) = link.slot.enter(link.root, (stream, stage));
+        self.slot = slot;
+        match admission {
+            Admission::Context { id, life } => {
+                self.state = SeatState::Present { context: id, life };
+                stream.borrow_mut().access[stage].context = id;
+            }
+            Admission::Bypass => self.state = SeatState::Bypassed,
+            Admission::Wait | Admission::Refuse => {}
+        }
+        admission
     }
 }
 

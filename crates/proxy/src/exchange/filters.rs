@@ -1,21 +1,32 @@
 //! Shows an exchange to the filters of its route, and carries out what they order.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use weir_guest::Event;
 use weir_model::{Limit, OnFailure};
 
+use super::asking::Asked;
 use super::{Exchange, Reply, SeatState};
 use crate::flow::{Action, Part};
 use crate::listen::Reset;
 use crate::message::{BodyBuffer, HeaderList, Side};
-use crate::plugin::Admission;
-use crate::stream::{Access, LocalAnswer, Order};
+use crate::plugin::{Admission, Failed, Shown};
+use crate::stream::{Access, LocalAnswer, Order, Stream};
 use crate::world::stage_index;
 
 /// Response code details of a stream whose filter failed (as Envoy).
 const FAILED: &str = "wasm_fail_stream";
+
+/// What came of showing a part to a filter.
+enum Seen {
+    /// What is to be done with it, and whether the filter made trailers.
+    Decided(Action, bool),
+    /// Nothing yet: its VM starts.
+    NotYet,
+    /// The guest waits: the exchange is woken.
+    Asked,
+}
 
 /// Whether a filter takes part.
 pub(super) enum Entry {
@@ -36,13 +47,24 @@ impl Exchange {
                 self.refuse_large_request()?;
                 return Ok(true);
             }
+            if self.asking.request.is_some() {
+                self.awaits_vm = true;
+                break;
+            }
             let Some((stage, part)) = self.stream.borrow_mut().request_flow.next() else {
                 break;
             };
-            let Some((action, made_trailers)) = self.show(stage, Side::Request, part) else {
-                self.stream.borrow_mut().request_flow.put_back(stage, part);
-                self.awaits_vm = true;
-                break;
+            let (action, made_trailers) = match self.show(stage, Side::Request, part) {
+                Seen::Decided(action, made_trailers) => (action, made_trailers),
+                Seen::NotYet => {
+                    self.stream.borrow_mut().request_flow.put_back(stage, part);
+                    self.awaits_vm = true;
+                    break;
+                }
+                Seen::Asked => {
+                    self.awaits_vm = true;
+                    break;
+                }
             };
             moved = true;
             self.stream
@@ -66,14 +88,20 @@ impl Exchange {
                 self.refuse_large_response()?;
                 return Ok(true);
             }
+            if self.asking.response.is_some() {
+                break;
+            }
             let Some((index, part)) = self.stream.borrow_mut().response_flow.next() else {
                 break;
             };
-            moved = true;
             let stage = self.seats.len() - 1 - index;
-            // Who has not seen the request is not asked, so there is nothing to wait for.
-            let shown = self.show(stage, Side::Response, part);
-            let (action, made_trailers) = shown.unwrap_or((Action::Continue, false));
+            let (action, made_trailers) = match self.show(stage, Side::Response, part) {
+                Seen::Decided(action, made_trailers) => (action, made_trailers),
+                // Who has not seen the request is not asked, so no VM starts.
+                Seen::NotYet => (Action::Continue, false),
+                Seen::Asked => break,
+            };
+            moved = true;
             self.stream
                 .borrow_mut()
                 .response_flow
@@ -87,23 +115,26 @@ impl Exchange {
         Ok(moved)
     }
 
-    /// Shows one part to one filter; `None`: not yet, its VM starts.
-    fn show(&mut self, stage: usize, side: Side, part: Part) -> Option<(Action, bool)> {
+    /// Shows one part to one filter.
+    fn show(&mut self, stage: usize, side: Side, part: Part) -> Seen {
         if self.seats[stage].state == SeatState::Unseen {
             if side == Side::Response {
-                return Some((Action::Continue, false));
+                return Seen::Decided(Action::Continue, false);
             }
             self.keep_head(stage);
             match self.admit(stage) {
                 Entry::Present => {}
-                Entry::Absent(action) => return Some((action, false)),
-                Entry::Later => return None,
+                Entry::Absent(action) => return Seen::Decided(action, false),
+                Entry::Later => return Seen::NotYet,
             }
         }
         let SeatState::Present { context, life } = self.seats[stage].state else {
-            return Some((Action::Continue, false));
+            return Seen::Decided(Action::Continue, false);
         };
-        Some(self.ask(stage, (side, part), (context, life)))
+        if self.is_left(stage) {
+            return Seen::Decided(Action::Continue, false);
+        }
+        self.ask(stage, (side, part), (context, life))
     }
 
     /// Shows one part to a filter that has a context.
@@ -112,25 +143,52 @@ impl Exchange {
         stage: usize,
         (side, part): (Side, Part),
         (context, life): (u32, u64),
-    ) -> (Action, bool) {
-        let chain = std::rc::Rc::clone(&self.chain);
-        let link = &chain[stage];
+    ) -> Seen {
+        let failed = Seen::Decided(Action::StopAllAndWatermark, false);
+        let limits = &self.chain[stage].filter.limits;
         let slot = std::rc::Rc::clone(self.slot(stage));
         if slot.life() != life {
-            return (Action::StopAllAndWatermark, false);
+            return failed;
         }
-        let limits = &link.filter.limits;
         let left = limits.request.saturating_sub(self.seats[stage].used);
         if left.is_zero() {
-            return (self.take_out(stage, context), false);
+            return Seen::Decided(self.take_out(stage, context), false);
         }
-        let event = self.open_access(stage, side, part, context);
-        let event = slot.rules().shown_event(event, &self.stream);
-        let begun = Instant::now();
-        let outcome = slot.deliver(&event, limits.call.min(left));
-        let took = begun.elapsed();
+        let shown = slot.show(&self.stream, limits.call.min(left), move |slot, stream| {
+            let event = open_access(&mut stream.borrow_mut(), (stage, context), (side, part));
+            slot.rules().shown_event(event, stream)
+        });
+        match shown {
+            Shown::Now(outcome, took) => {
+                let (action, made_trailers) = self.learn(stage, (side, part), (outcome, took));
+                Seen::Decided(action, made_trailers)
+            }
+            Shown::Later(ticket) => {
+                *self.asking.of(side) = Some(Asked {
+                    stage,
+                    part,
+                    ticket,
+                });
+                Seen::Asked
+            }
+            Shown::Refused => {
+                slot.refuse_stream();
+                self.stream.borrow_mut().order(Order::Failed { stage });
+                slot.end_stream(context);
+                failed
+            }
+        }
+    }
+
+    /// A guest has looked at a part: what is to be done with it, and whether there are trailers now.
+    pub(super) fn learn(
+        &mut self,
+        stage: usize,
+        (side, part): (Side, Part),
+        (outcome, took): (Result<i32, Failed>, Duration),
+    ) -> (Action, bool) {
         self.seats[stage].used += took;
-        slot.note_call(took);
+        self.slot(stage).note_call(took);
         let Ok(result) = outcome else {
             return (Action::StopAllAndWatermark, false);
         };
@@ -166,74 +224,13 @@ impl Exchange {
     /// Gives the filter a context.
     pub(super) fn admit(&mut self, stage: usize) -> Entry {
         let link = &self.chain[stage];
-        let (slot, admission) = link.slot.enter(link.root, (&self.stream, stage));
-        self.seats[stage].slot = slot;
-        match admission {
-            Admission::Context { id, life } => {
-                self.seats[stage].state = SeatState::Present { context: id, life };
-                self.stream.borrow_mut().access[stage].context = id;
-                Entry::Present
-            }
+        match self.seats[stage].admit(link, (&self.stream, stage)) {
+            Admission::Context { .. } => Entry::Present,
             Admission::Wait => Entry::Later,
-            Admission::Bypass => {
-                self.seats[stage].state = SeatState::Bypassed;
-                Entry::Absent(Action::Continue)
-            }
+            Admission::Bypass => Entry::Absent(Action::Continue),
             Admission::Refuse => {
                 self.stream.borrow_mut().order(Order::Failed { stage });
                 Entry::Absent(Action::StopAllAndWatermark)
-            }
-        }
-    }
-
-    /// Lets the filter touch what this part is about, and makes the event.
-    fn open_access(&mut self, stage: usize, side: Side, part: Part, context: u32) -> Event {
-        let stream = &mut *self.stream.borrow_mut();
-        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let access = &mut stream.access[stage];
-        match (side, part) {
-            (Side::Request, Part::Headers { end }) => {
-                access.request_headers = true;
-                Event::RequestHeaders {
-                    context,
-                    count: count(stream.request.headers.len()),
-                    end,
-                }
-            }
-            (Side::Response, Part::Headers { end }) => {
-                access.response_headers = true;
-                Event::ResponseHeaders {
-                    context,
-                    count: count(stream.response.headers.len()),
-                    end,
-                }
-            }
-            (_, Part::Body { end }) => {
-                access.ending = end.then_some(side);
-                access.made_trailers = false;
-                let index = stage_index(stream, stage, side);
-                let window = index.and_then(|index| stream.flow(side).window(index));
-                let size = count(window.map_or(0, |body| BodyBuffer::len(body)));
-                match side {
-                    Side::Request => Event::RequestBody { context, size, end },
-                    Side::Response => Event::ResponseBody { context, size, end },
-                }
-            }
-            (Side::Request, Part::Trailers) => {
-                access.request_trailers = true;
-                let trailers = stream.request.trailers.as_ref();
-                Event::RequestTrailers {
-                    context,
-                    count: count(trailers.map_or(0, HeaderList::len)),
-                }
-            }
-            (Side::Response, Part::Trailers) => {
-                access.response_trailers = true;
-                let trailers = stream.response.trailers.as_ref();
-                Event::ResponseTrailers {
-                    context,
-                    count: count(trailers.map_or(0, HeaderList::len)),
-                }
             }
         }
     }
@@ -288,6 +285,12 @@ impl Exchange {
             while let Some(order) = orders.next() {
                 let is_last = orders.peek().is_none();
                 match order {
+                    // Nobody waits for it any more.
+                    Order::Resume { stage, .. }
+                    | Order::Answer { stage, .. }
+                    | Order::Inject { stage, .. }
+                    | Order::Failed { stage }
+                        if self.is_left(stage) => {}
                     Order::Resume { stage, side } => {
                         self.resume(stage, side);
                         if !is_last && side == Side::Request {
@@ -376,6 +379,61 @@ impl Exchange {
             ..LocalAnswer::default()
         };
         self.answer_locally(answer)
+    }
+}
+
+/// Lets the filter touch what this part is about, and makes the event.
+fn open_access(
+    stream: &mut Stream,
+    (stage, context): (usize, u32),
+    (side, part): (Side, Part),
+) -> Event {
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let access = &mut stream.access[stage];
+    match (side, part) {
+        (Side::Request, Part::Headers { end }) => {
+            access.request_headers = true;
+            Event::RequestHeaders {
+                context,
+                count: count(stream.request.headers.len()),
+                end,
+            }
+        }
+        (Side::Response, Part::Headers { end }) => {
+            access.response_headers = true;
+            Event::ResponseHeaders {
+                context,
+                count: count(stream.response.headers.len()),
+                end,
+            }
+        }
+        (_, Part::Body { end }) => {
+            access.ending = end.then_some(side);
+            access.made_trailers = false;
+            let index = stage_index(stream, stage, side);
+            let window = index.and_then(|index| stream.flow(side).window(index));
+            let size = count(window.map_or(0, |body| BodyBuffer::len(body)));
+            match side {
+                Side::Request => Event::RequestBody { context, size, end },
+                Side::Response => Event::ResponseBody { context, size, end },
+            }
+        }
+        (Side::Request, Part::Trailers) => {
+            access.request_trailers = true;
+            let trailers = stream.request.trailers.as_ref();
+            Event::RequestTrailers {
+                context,
+                count: count(trailers.map_or(0, HeaderList::len)),
+            }
+        }
+        (Side::Response, Part::Trailers) => {
+            access.response_trailers = true;
+            let trailers = stream.response.trailers.as_ref();
+            Event::ResponseTrailers {
+                context,
+                count: count(trailers.map_or(0, HeaderList::len)),
+            }
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! The end of an exchange: log callbacks, end of contexts, access log, counters.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
-use weir_guest::Event;
+use smallvec::SmallVec;
 use weir_model::AccessLog;
 
 use super::{Exchange, FilterSeat, Reply, SeatState, Worker};
 use crate::ledger::AccessRecord;
 use crate::message::{FieldValue, Pseudo, Side};
-use crate::plugin::Chain;
+use crate::plugin::{Chain, Slot, Ticket};
 use crate::stream::{Flags, Stream, StreamRef};
 
 impl Exchange {
@@ -24,6 +26,64 @@ impl Exchange {
                 stream.facts.flags = Flags::of("DC");
                 stream.facts.details = Some("downstream_remote_disconnect".to_owned());
             }
+        }
+        self.abandon_request();
+        let waiting = self.waiting_guests();
+        let ending = Ending {
+            worker: Rc::clone(&self.worker),
+            stream: Rc::clone(&self.stream),
+            chain: Rc::clone(&self.chain),
+            seats: std::mem::take(&mut self.seats),
+            listener: self.listener,
+            reply: self.reply,
+        };
+        ending.after(waiting, Ending::log);
+    }
+
+    /// Guests that have not returned from something that they were shown. What they were to be shown
+    /// yet, they are not.
+    fn waiting_guests(&mut self) -> Tickets {
+        self.leave_waiting();
+        let left = self.seats.iter_mut().filter_map(|seat| seat.left.take());
+        left.filter(|ticket| ticket.has_begun() && ticket.outcome().is_none())
+            .collect()
+    }
+}
+
+/// What is waited for before an exchange ends.
+type Tickets = SmallVec<[Ticket; 1]>;
+
+/// The end of an exchange: at once, or, where guests wait, when they have returned. Nothing else of
+/// the exchange is left then.
+struct Ending {
+    worker: Rc<Worker>,
+    stream: StreamRef,
+    chain: Chain,
+    seats: SmallVec<[FilterSeat; 2]>,
+    listener: usize,
+    reply: Reply,
+}
+
+impl Ending {
+    /// Goes on when these guests have returned.
+    fn after(self, waiting: Tickets, then: fn(Self)) {
+        if waiting.is_empty() || self.worker.shared.is_ending.get() {
+            return then(self);
+        }
+        let shared = Rc::clone(&self.worker.shared);
+        shared.spawn(async move {
+            for ticket in waiting {
+                // What came of it is of no use any more.
+                let _ = ticket.await;
+            }
+            then(self);
+        });
+    }
+
+    /// Lets all filters see what there was.
+    fn log(mut self) {
+        {
+            let stream = &mut *self.stream.borrow_mut();
             stream.is_logging = true;
             stream.access.iter_mut().for_each(|access| {
                 access.request_headers = false;
@@ -32,13 +92,28 @@ impl Exchange {
                 access.response_trailers = false;
             });
         }
-        self.abandon_request();
         self.admit_all();
-        self.log_to_filters();
+        let mut waiting: Tickets = self
+            .live_seats()
+            .filter_map(|(stage, context)| self.slot(stage).log_stream(context).pending())
+            .collect();
+        waiting.extend(self.worker.log_to_plugins(self.listener, &self.stream));
+        self.after(waiting, Self::close);
+    }
+
+    /// Ends the contexts and writes the access log.
+    fn close(self) {
         // From here on there is nothing left to see (as Envoy).
         self.stream.borrow_mut().is_logging = false;
-        self.end_contexts();
+        for (stage, context) in self.live_seats() {
+            self.slot(stage).end_stream(context);
+        }
         self.enter_ledger();
+    }
+
+    fn slot(&self, stage: usize) -> &Rc<Slot> {
+        let own = self.seats[stage].slot.as_ref();
+        own.unwrap_or(&self.chain[stage].slot)
     }
 
     /// The contexts that are still alive, in the order of the chain.
@@ -56,25 +131,10 @@ impl Exchange {
 
     /// Gives a context to filters that saw nothing of the exchange. One that cannot run is left out.
     fn admit_all(&mut self) {
-        for stage in 0..self.seats.len() {
-            if self.seats[stage].state == SeatState::Unseen {
-                let _ = self.admit(stage);
+        for (stage, (seat, link)) in self.seats.iter_mut().zip(self.chain.iter()).enumerate() {
+            if seat.state == SeatState::Unseen {
+                let _ = seat.admit(link, (&self.stream, stage));
             }
-        }
-    }
-
-    fn log_to_filters(&self) {
-        for (stage, context) in self.live_seats() {
-            let limit = self.chain[stage].filter.limits.call;
-            // The slot has dealt with a failure; the client has its response already.
-            let _ = self.slot(stage).deliver(&Event::Log { context }, limit);
-        }
-        self.worker.log_to_plugins(self.listener, &self.stream);
-    }
-
-    fn end_contexts(&mut self) {
-        for (stage, context) in self.live_seats() {
-            self.slot(stage).end_stream(context);
         }
     }
 
@@ -90,10 +150,16 @@ impl Exchange {
 
 impl Worker {
     /// Lets the access-log plugins of a listener see an exchange or a TCP connection.
-    pub(crate) fn log_to_plugins(&self, listener: usize, stream: &StreamRef) {
-        for link in self.plugins.logs[listener].iter() {
-            link.slot.log(link.root, stream);
-        }
+    /// What comes along stands for those whose guests wait.
+    pub(crate) fn log_to_plugins(
+        &self,
+        listener: usize,
+        stream: &StreamRef,
+    ) -> SmallVec<[Ticket; 1]> {
+        let links = self.plugins.logs[listener].iter();
+        links
+            .filter_map(|link| link.slot.log(link.root, stream))
+            .collect()
     }
 
     /// Writes the line of an exchange or of a TCP connection into the access log.

@@ -94,6 +94,7 @@ impl Exchange {
             facts.details = Some(details.to_owned());
             return Err(Reset(details));
         }
+        self.leave_waiting();
         self.fault(status, details, (flag, text))?;
         Ok(true)
     }

@@ -135,7 +135,7 @@ impl Exchange {
 
     fn read_answer(&mut self, cx: &mut Context<'_>) -> Result<bool, Reset> {
         let mut moved = false;
-        while self.stream.borrow().response_flow.wants_more() {
+        while self.asking.response.is_none() && self.stream.borrow().response_flow.wants_more() {
             let Upstream::Answering { answer, .. } = &mut self.upstream else {
                 break;
             };

@@ -112,7 +112,7 @@ impl Aside {
                 Said::Left(event, outcome) => self.world.leave(&event, &outcome),
                 Said::Exceeded(what) => self.world.exceeded(what),
                 Said::Asked(frame) => {
-                    let answer = self.answer(&frame);
+                    let answer = self.answer(&frame).await;
                     self.tell.send(Told::Answer(answer)).ok()?;
                 }
                 Said::Done(done) => return Some(done),
@@ -120,11 +120,16 @@ impl Aside {
         }
     }
 
-    fn answer(&mut self, frame: &[u8]) -> Result<Reply, Stop> {
-        let call: Call<'_> = wire::decode(frame).map_err(|_| Stop::CannotWait)?;
+    /// The thread may wait, so the guest need not be suspended.
+    async fn answer(&mut self, frame: &[u8]) -> Result<Reply, Stop> {
+        let batch = wire::Batch::new();
+        let call: Call<'_> = wire::decode_with(frame, &batch).map_err(|_| Stop::CannotWait)?;
         match self.world.call(call)? {
             Answer::Ready(reply) => Ok(reply),
-            Answer::Pending(_) => Err(Stop::CannotWait),
+            Answer::Pending(wait) => {
+                let reply = wait.await;
+                self.world.arrive(reply)
+            }
         }
     }
 }

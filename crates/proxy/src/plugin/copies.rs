@@ -75,6 +75,8 @@ pub(super) struct CopyOf {
     origin: Weak<Slot>,
     image: RefCell<Rc<Image>>,
     live: Rc<Cell<u32>>,
+    /// No stream uses it.
+    is_left: Cell<bool>,
 }
 
 impl Drop for CopyOf {
@@ -251,16 +253,22 @@ impl Slot {
     pub(super) fn copy(&self, copies: &Copies) -> Option<Rc<Self>> {
         loop {
             match copies.take() {
-                Taken::Clean(copy) => return Some(copy),
+                Taken::Clean(copy) => return Some(copy.given_out()),
                 Taken::Dirty(copy, image) => {
                     if copy.reset(&image) {
-                        return Some(copy);
+                        return Some(copy.given_out());
                     }
                 }
                 Taken::Image(image) => return self.make_copy(copies, &image),
                 Taken::Nothing => return None,
             }
         }
+    }
+
+    /// A stream is going to use it.
+    fn given_out(self: Rc<Self>) -> Rc<Self> {
+        self.copy_of().inspect(|copy| copy.is_left.set(false));
+        self
     }
 
     fn make_copy(&self, copies: &Copies, image: &Rc<Image>) -> Option<Rc<Self>> {
@@ -275,6 +283,7 @@ impl Slot {
             origin: self.this(),
             image: RefCell::new(Rc::clone(image)),
             live: Rc::clone(&copies.live),
+            is_left: Cell::new(false),
         };
         let copy = self.place_for_copy(role);
         let shared = Rc::clone(self.shared());
@@ -305,7 +314,7 @@ impl Slot {
             return false;
         };
         // The next one will run better code.
-        if self.is_outdated() {
+        if self.is_outdated() || self.is_busy() {
             return false;
         }
         let is_reset = self.with_guest(|guest| {
@@ -325,6 +334,10 @@ impl Slot {
         let (Some(copy), Some(this)) = (self.copy_of(), self.this().upgrade()) else {
             return;
         };
+        // Whatever waits for its guest comes first.
+        if copy.is_left.get() || self.is_busy() {
+            return;
+        }
         let Some(origin) = copy.origin() else { return };
         let Some(copies) = origin.copies() else {
             return;
@@ -343,6 +356,7 @@ impl Slot {
                     lingering.swap_remove(place);
                 }
                 drop(lingering);
+                copy.is_left.set(true);
                 self.end_life();
                 let image = Rc::clone(&copy.image.borrow());
                 copies.keep_dirty(this, &image);

@@ -1,28 +1,75 @@
-//! A VM in this process or in one of its own: slots do not see the difference.
+//! A VM in this process, which may be one that can wait, or in one of its own: slots hardly see the
+//! difference.
 
+use std::cell::OnceCell;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use weir_guest::apart::{ApartSnapshot, ApartVm, PluginProcess, Refuge};
-use weir_guest::{Event, Failure, Host, Program, Reset, Snapshot, SnapshotError, StartError, Vm};
+use weir_guest::{
+    Cause, Event, Failure, Host, OnThread, Program, Reset, Snapshot, SnapshotError, StartError,
+    Stop, Vm, WaitingHost, WaitingVm,
+};
 use weir_model::{Filter, Inside, Isolation};
 
 use super::Slot;
 use crate::gateway::Shared;
-use crate::world::LiveWorld;
+use crate::world::{LiveWorld, SharedWorld};
 
 /// Where VMs of one worker are made.
 pub(crate) struct VmMaker {
     host: Host<LiveWorld>,
+    /// For guests that may wait; made when the first one starts.
+    waiting: OnceCell<WaitingHost<OnThread<SharedWorld>>>,
     shared: Rc<Shared>,
 }
 
 /// A VM and its world.
 pub(super) enum GuestVm {
     Here(Box<Vm<LiveWorld>>),
+    Waiting(Waiting),
     Apart(Box<ApartVm<LiveWorld>>),
+}
+
+/// A VM whose guest may be suspended, and its world, which can be looked at meanwhile.
+pub(super) struct Waiting {
+    /// `None`: an event is being delivered to it.
+    vm: Option<WaitingGuest>,
+    world: SharedWorld,
+    /// As of the end of the last event.
+    memory_bytes: u64,
+}
+
+/// The VM itself, as whoever delivers an event has it.
+pub(super) type WaitingGuest = Box<WaitingVm<OnThread<SharedWorld>>>;
+
+/// A world that is looked at while no call uses it.
+pub(super) enum WorldOf<'g> {
+    Own(&'g mut LiveWorld),
+    Shared(std::cell::RefMut<'g, LiveWorld>),
+}
+
+impl Deref for WorldOf<'_> {
+    type Target = LiveWorld;
+
+    fn deref(&self) -> &LiveWorld {
+        match self {
+            Self::Own(world) => world,
+            Self::Shared(world) => world,
+        }
+    }
+}
+
+impl DerefMut for WorldOf<'_> {
+    fn deref_mut(&mut self) -> &mut LiveWorld {
+        match self {
+            Self::Own(world) => world,
+            Self::Shared(world) => world,
+        }
+    }
 }
 
 /// The state of a VM.
@@ -36,17 +83,32 @@ impl VmMaker {
     pub(super) fn new(shared: &Rc<Shared>) -> Result<Self, StartError> {
         Ok(Self {
             host: Host::new(&shared.process.engine)?,
+            waiting: OnceCell::new(),
             shared: Rc::clone(shared),
         })
     }
 
-    /// Starts a VM, in a new process if the filter wants one.
-    pub(super) fn start(
+    fn waiting(&self) -> Result<&WaitingHost<OnThread<SharedWorld>>, StartError> {
+        if let Some(host) = self.waiting.get() {
+            return Ok(host);
+        }
+        let host = WaitingHost::new(&self.shared.process.engine)?;
+        Ok(self.waiting.get_or_init(|| host))
+    }
+
+    /// Starts a VM, in a new process if the filter wants one. Only those that may wait do.
+    pub(super) async fn start(
         &self,
         program: &Program,
         world: LiveWorld,
         filter: &Arc<Filter>,
     ) -> Result<GuestVm, StartError> {
+        if self.shared.process.may_wait(&filter.name) {
+            let world = SharedWorld::new(world);
+            let host = self.waiting()?;
+            let vm = host.start(program, OnThread::new(world.clone()), &filter.limits);
+            return Ok(GuestVm::Waiting(Waiting::of(vm.await?, world)));
+        }
         let Isolation::Process(apart) = filter.isolation else {
             let vm = self.host.start(program, world, &filter.limits)?;
             return Ok(GuestVm::Here(Box::new(vm)));
@@ -75,6 +137,13 @@ impl VmMaker {
         filter: &Filter,
     ) -> Result<GuestVm, StartError> {
         match snapshot {
+            GuestSnapshot::Here(snapshot) if self.shared.process.may_wait(&filter.name) => {
+                let world = SharedWorld::new(world);
+                let place = OnThread::new(world.clone());
+                let host = self.waiting()?;
+                let vm = host.start_from(program, snapshot, place, &filter.limits)?;
+                Ok(GuestVm::Waiting(Waiting::of(vm, world)))
+            }
             GuestSnapshot::Here(snapshot) => {
                 let vm = self
                     .host
@@ -86,24 +155,63 @@ impl VmMaker {
     }
 }
 
+impl Waiting {
+    fn of(vm: WaitingVm<OnThread<SharedWorld>>, world: SharedWorld) -> Self {
+        Self {
+            memory_bytes: vm.memory_bytes(),
+            vm: Some(Box::new(vm)),
+            world,
+        }
+    }
+
+    /// Gives the VM away, for an event.
+    pub(super) fn take(&mut self) -> Option<(WaitingGuest, SharedWorld)> {
+        Some((self.vm.take()?, self.world.clone()))
+    }
+
+    /// The VM is back, if it is the one of this world.
+    pub(super) fn put_back(&mut self, vm: WaitingGuest, world: &SharedWorld) {
+        if self.world.is_same(world) {
+            self.memory_bytes = vm.memory_bytes();
+            self.vm = Some(vm);
+        }
+    }
+}
+
 impl GuestVm {
+    /// Delivers an event that nobody can wait for: a guest that would have to be suspended ends.
     pub(super) fn deliver(&mut self, event: &Event, limit: Duration) -> Result<i32, Failure> {
         match self {
             Self::Here(vm) => vm.deliver(event, limit),
+            Self::Waiting(_) => Err(Cause::Stopped(Stop::CannotWait).into()),
             Self::Apart(vm) => vm.deliver(event, limit),
         }
     }
 
-    pub(super) fn world(&mut self) -> &mut LiveWorld {
+    /// Delivers an event, and waits for it where that may be necessary.
+    pub(super) async fn deliver_in_time(
+        &mut self,
+        event: &Event,
+        limit: Duration,
+    ) -> Result<i32, Failure> {
         match self {
-            Self::Here(vm) => vm.world(),
-            Self::Apart(vm) => vm.world(),
+            Self::Waiting(Waiting { vm: Some(vm), .. }) => vm.deliver(event, limit).await,
+            Self::Here(_) | Self::Waiting(_) | Self::Apart(_) => self.deliver(event, limit),
+        }
+    }
+
+    pub(super) fn world(&mut self) -> WorldOf<'_> {
+        match self {
+            Self::Here(vm) => WorldOf::Own(vm.world()),
+            Self::Waiting(waiting) => WorldOf::Shared(waiting.world.borrow()),
+            Self::Apart(vm) => WorldOf::Own(vm.world()),
         }
     }
 
     pub(super) fn memory_bytes(&self) -> u64 {
         match self {
             Self::Here(vm) => vm.memory_bytes(),
+            Self::Waiting(waiting) => waiting.memory_bytes,
             Self::Apart(vm) => vm.memory_bytes(),
         }
     }
@@ -111,6 +219,8 @@ impl GuestVm {
     pub(super) fn snapshot(&mut self) -> Result<GuestSnapshot, SnapshotError> {
         match self {
             Self::Here(vm) => vm.snapshot().map(GuestSnapshot::Here),
+            Self::Waiting(Waiting { vm: Some(vm), .. }) => vm.snapshot().map(GuestSnapshot::Here),
+            Self::Waiting(Waiting { vm: None, .. }) => Err(SnapshotError::Failed),
             Self::Apart(vm) => vm.snapshot().map(GuestSnapshot::Apart),
         }
     }
@@ -118,11 +228,14 @@ impl GuestVm {
     pub(super) fn reset(&mut self, snapshot: &GuestSnapshot) -> Reset {
         match (self, snapshot) {
             (Self::Here(vm), GuestSnapshot::Here(snapshot)) => vm.reset(snapshot),
+            (Self::Waiting(Waiting { vm: Some(vm), .. }), GuestSnapshot::Here(snapshot)) => {
+                vm.reset(snapshot)
+            }
+            (Self::Waiting(Waiting { vm: None, .. }), _) => Reset::Failed,
             (Self::Apart(vm), GuestSnapshot::Apart(snapshot)) => vm.reset(snapshot),
             // A filter's VMs are all here or all there.
-            (Self::Here(_), GuestSnapshot::Apart(_)) | (Self::Apart(_), GuestSnapshot::Here(_)) => {
-                Reset::OtherModule
-            }
+            (Self::Here(_) | Self::Waiting(_), GuestSnapshot::Apart(_))
+            | (Self::Apart(_), GuestSnapshot::Here(_)) => Reset::OtherModule,
         }
     }
 
@@ -130,7 +243,7 @@ impl GuestVm {
     pub(super) fn has_acted(&self) -> bool {
         match self {
             // Nobody looks.
-            Self::Here(_) => true,
+            Self::Here(_) | Self::Waiting(_) => true,
             Self::Apart(vm) => vm.has_acted(),
         }
     }
@@ -138,7 +251,7 @@ impl GuestVm {
     /// The process that it runs in; `None`: this one.
     pub(super) fn process(&self) -> Option<PluginProcess> {
         match self {
-            Self::Here(_) => None,
+            Self::Here(_) | Self::Waiting(_) => None,
             Self::Apart(vm) => Some(vm.process()),
         }
     }

@@ -248,7 +248,7 @@ fn start(
             specs,
             (&shared, &Rc::new(maker)),
         )?;
-        slot.start(Birth::First)?;
+        slot.start(Birth::First).await?;
         let is_at_rest = slot.with_guest(|guest| guest.vm.world().is_at_rest());
         let images = slot.copies().map(super::copies::Copies::images);
         let image = images.and_then(|images| SharedImage::of(images.first()?));

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{PluginError, Remark, Slot};
+use super::copies::Copies;
+use super::stats::Birth;
+use super::{PluginError, Remark, Slot, Ticket};
 use crate::stream::StreamRef;
 
 /// The shortest life of a VM that was made this way: a plugin that asks at every request must not
@@ -34,6 +36,8 @@ pub(super) struct Rebuild {
     /// When it took over; `None`: it was the first.
     born: Cell<Option<Instant>>,
     heir: RefCell<Option<Rc<Slot>>>,
+    /// An heir starts, and waits.
+    is_succeeded: Cell<bool>,
 }
 
 impl Rebuild {
@@ -76,26 +80,32 @@ impl Slot {
         if !newest.rebuild().is_due() {
             return known;
         }
-        match self.succeed(newest) {
-            Ok(heir) => {
-                match newest.rebuild().wanted.get() {
-                    Some(Reason::Asked) => {
-                        self.meter().remark(Remark::NewVm, |filter, untold| {
-                            tracing::info!(filter, untold, "the plugin gets a new VM, as it asked");
-                        });
-                    }
-                    Some(Reason::Old) | None => {
-                        tracing::debug!(filter = %self.filter().name, "the plugin gets a new VM: the old one has served its time");
-                    }
-                }
-                Some(heir)
-            }
-            Err(error) => {
-                newest.rebuild().wanted.set(None);
-                self.meter().remark(Remark::NoNewVm, |filter, untold| {
-                    tracing::error!(filter, untold, %error, "the plugin was to get a new VM, which did not start");
+        if newest.may_wait() {
+            self.succeed_later(newest, Self::tell_of_heir);
+            return known;
+        }
+        let outcome = self.succeed(newest);
+        self.tell_of_heir(newest, outcome.as_ref().err());
+        outcome.ok().or(known)
+    }
+
+    /// Says what came of a new VM that was due.
+    fn tell_of_heir(&self, newest: &Self, error: Option<&PluginError>) {
+        if let Some(error) = error {
+            newest.rebuild().wanted.set(None);
+            self.meter().remark(Remark::NoNewVm, |filter, untold| {
+                tracing::error!(filter, untold, %error, "the plugin was to get a new VM, which did not start");
+            });
+            return;
+        }
+        match newest.rebuild().wanted.get() {
+            Some(Reason::Asked) => {
+                self.meter().remark(Remark::NewVm, |filter, untold| {
+                    tracing::info!(filter, untold, "the plugin gets a new VM, as it asked");
                 });
-                known
+            }
+            Some(Reason::Old) | None => {
+                tracing::debug!(filter = %self.filter().name, "the plugin gets a new VM: the old one has served its time");
             }
         }
     }
@@ -103,10 +113,40 @@ impl Slot {
     /// Puts a new VM in the place of the newest one of this slot, which is in chains.
     pub(super) fn succeed(&self, newest: &Self) -> Result<Rc<Self>, PluginError> {
         let heir = newest.successor()?;
-        *self.rebuild().heir.borrow_mut() = Some(Rc::clone(&heir));
+        heir.start_at_once(Birth::Recycling)?;
+        self.hand_over(newest, &heir);
+        Ok(heir)
+    }
+
+    /// The same for a VM whose start may wait: streams go to the one that is there until then.
+    pub(super) fn succeed_later(
+        &self,
+        newest: &Self,
+        told: fn(&Self, &Self, Option<&PluginError>),
+    ) {
+        if self.rebuild().is_succeeded.replace(true) {
+            return;
+        }
+        let (Some(this), Some(newest)) = (self.this().upgrade(), newest.this().upgrade()) else {
+            return;
+        };
+        self.shared().spawn(async move {
+            let outcome = match newest.successor() {
+                Ok(heir) => heir.start(Birth::Recycling).await.map(|()| heir),
+                Err(error) => Err(error),
+            };
+            this.rebuild().is_succeeded.set(false);
+            if let Ok(heir) = &outcome {
+                this.hand_over(&newest, heir);
+            }
+            told(&this, &newest, outcome.as_ref().err());
+        });
+    }
+
+    fn hand_over(&self, newest: &Self, heir: &Rc<Self>) {
+        *self.rebuild().heir.borrow_mut() = Some(Rc::clone(heir));
         newest.rebuild().is_retired.set(true);
         newest.end_if_retired();
-        Ok(heir)
     }
 
     /// The heir as it is.
@@ -116,27 +156,26 @@ impl Slot {
 
     /// A retired VM that nobody uses is told to end, and does.
     pub(super) fn end_if_retired(&self) {
-        if !self.rebuild().is_retired.get() || self.is_in_use() {
+        if !self.rebuild().is_retired.get() || self.is_in_use() || self.is_busy() {
             return;
         }
         self.drain_here();
-        if !self.has_ending_root() {
+        if !self.has_ending_root() && !self.is_busy() {
             self.end_vm();
         }
     }
 
-    /// Lets an access-log plugin see a stream that is complete.
-    pub(crate) fn log(&self, root: usize, stream: &StreamRef) {
+    /// Lets an access-log plugin see a stream that is complete. What comes along waits for it.
+    pub(crate) fn log(&self, root: usize, stream: &StreamRef) -> Option<Ticket> {
         let heir = self.heir();
         let slot = heir.as_deref().unwrap_or(self);
         let Some(copies) = slot.copies() else {
-            slot.log_here(root, stream);
-            return;
+            return slot.log_here(root, stream)?.pending();
         };
-        if let Some(copy) = slot.copy(copies) {
-            copy.log_here(root, stream);
-            copy.leave_copy();
-        }
+        let copy = slot.copy(copies)?;
+        let told = copy.log_here(root, stream);
+        copy.leave_copy();
+        told?.pending()
     }
 
     /// The worker drains: every root is told; those that need more time say `proxy_done` later.
@@ -147,9 +186,15 @@ impl Slot {
         }
     }
 
-    /// Whether a root has been told to end and has not yet.
+    /// Whether a root has been told to end and has not yet, or a guest is to return.
     pub(crate) fn is_ending(&self) -> bool {
-        let heir = self.newest();
-        self.has_ending_root() || heir.is_some_and(|heir| heir.has_ending_root())
+        let is_ending = |slot: &Self| slot.has_ending_root() || slot.has_busy_guest();
+        is_ending(self) || self.newest().is_some_and(|heir| is_ending(&heir))
+    }
+
+    /// Whether a guest of this slot, or of a copy of it, waits.
+    fn has_busy_guest(&self) -> bool {
+        let is_copy_busy = |copies: &Copies| copies.everyone().iter().any(|copy| copy.is_busy());
+        self.may_wait() && (self.is_busy() || self.copies().is_some_and(is_copy_busy))
     }
 }

@@ -12,6 +12,8 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Remark {
     /// A notice of a shared queue was dropped.
     QueueNotice,
+    /// A notice of a shared map was dropped.
+    MapNotice,
     /// A Redis command was refused.
     RedisCommand,
     /// There was no room for a metric among those of all plugins.
@@ -26,6 +28,8 @@ pub(crate) enum Remark {
     NoNewVm,
     /// Requests are kept from it.
     Quarantine,
+    /// Too much waits for its guest, which waits.
+    Line,
     /// There is no snapshot of it.
     NoSnapshot,
 }

@@ -3,6 +3,7 @@
 mod birth;
 mod fate;
 mod grpc;
+mod line;
 mod pending;
 mod root;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_guest::door::ContextId;
-use weir_guest::{Event, Program};
+use weir_guest::{Event, Failure, Program};
 use weir_maps::Space;
 use weir_model::{Apart, Filter, Inside, Isolation, OnFailure};
 
@@ -21,12 +22,14 @@ use super::guest::{GuestVm, VmMaker};
 use super::quarantine::Pattern;
 use super::rebuild::Rebuild;
 use super::stats::FilterStats;
-use super::{Meter, PluginError, RootSpec};
+use super::{Meter, PluginError, Remark, RootSpec};
 use crate::code::Tier;
 use crate::gateway::Shared;
 use crate::stream::StreamRef;
 use crate::world::Rules;
 use fate::{Fate, Replaced};
+use line::Line;
+pub(crate) use line::{Shown, Ticket, Told};
 use pending::Pending;
 
 /// The place of one VM on one worker.
@@ -42,6 +45,8 @@ pub(crate) struct Slot {
     shared: Rc<Shared>,
     maker: Rc<VmMaker>,
     vm: RefCell<Option<Guest>>,
+    /// What waits for a guest that may wait; `None`: it never does.
+    line: Option<Line>,
     life: Cell<u64>,
     memory_bytes: Cell<u64>,
     fate: Fate,
@@ -130,6 +135,10 @@ impl Slot {
         );
         let rules = Arc::clone(shared.process.rules.get(&filter.name).ok_or_else(unknown)?);
         let space = shared.process.spaces.space(&filter.vm_id);
+        let space = space.map_err(|error| PluginError::SharedData {
+            filter: filter.name.clone(),
+            error,
+        })?;
         let role = match filter.isolation {
             Isolation::Request(_)
             | Isolation::Process(Apart {
@@ -144,8 +153,10 @@ impl Slot {
                 ..
             }) => Role::Shared,
         };
+        let may_wait = shared.process.may_wait(&filter.name);
         Ok(Rc::new_cyclic(|this| Self {
             index,
+            line: may_wait.then(Line::default),
             filter,
             tier,
             runs: RefCell::new(Arc::clone(&program)),
@@ -173,6 +184,7 @@ impl Slot {
     pub(super) fn place_for_copy(&self, role: CopyOf) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             index: self.index,
+            line: self.line.as_ref().map(|_| Line::default()),
             filter: Arc::clone(&self.filter),
             tier: Arc::clone(&self.tier),
             program: Arc::clone(&self.program),
@@ -282,6 +294,11 @@ impl Slot {
         &self.rules
     }
 
+    /// The shared data and queues of its VM id.
+    pub(crate) fn space(&self) -> &Arc<Space> {
+        &self.space
+    }
+
     /// Linear memory of the VM, as of its last callback.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory_bytes.get()
@@ -345,6 +362,13 @@ impl Slot {
                 Replaced::No => return self.without_vm(),
             }
         }
+        if self.is_line_full() {
+            self.refuse_stream();
+            return match self.filter.on_failure {
+                OnFailure::Open => Admission::Bypass,
+                OnFailure::Reload | OnFailure::Closed => Admission::Refuse,
+            };
+        }
         let created = self.with_guest(|guest| {
             let parent = guest.roots[root];
             let context = guest
@@ -358,7 +382,7 @@ impl Slot {
         };
         let life = self.life.get();
         // A failure has become an order already, and has ended this life.
-        let _ = self.deliver(&event, self.filter.limits.call);
+        self.tell(self.filter.limits.call, move |_| Some(event), |_, _| {});
         Admission::Context { id, life }
     }
 
@@ -374,6 +398,19 @@ impl Slot {
                 Admission::Refuse
             }
         }
+    }
+
+    /// Counts a stream that meets the policy because too much waits for the guest.
+    pub(crate) fn refuse_stream(&self) {
+        let _ = self.without_vm();
+        self.meter.remark(Remark::Line, |filter, untold| {
+            tracing::warn!(
+                filter,
+                untold,
+                "too much waits for the plugin, which waits for another machine: a request met its \
+                 failure policy"
+            );
+        });
     }
 
     fn pattern_of(&self, stream: &StreamRef) -> Option<Pattern> {
@@ -412,6 +449,16 @@ impl Slot {
             };
             (guest.vm.deliver(event, limit), guest.vm.memory_bytes())
         };
+        self.conclude(outcome, memory, event)
+    }
+
+    /// A guest has returned from an event.
+    fn conclude(
+        &self,
+        outcome: Result<i32, Failure>,
+        memory: u64,
+        event: &Event,
+    ) -> Result<i32, Failed> {
         self.note_memory(memory);
         match outcome {
             Ok(result) => {
@@ -458,20 +505,33 @@ impl Slot {
     /// Ends a stream context: done, then delete.
     pub(crate) fn end_stream(&self, context: ContextId) {
         let limit = self.filter.limits.call;
-        if self.deliver(&Event::Done { context }, limit).is_ok() {
-            self.delete_stream(context);
-        }
+        let end = move |slot: &Self, outcome: Result<i32, Failed>| {
+            if outcome.is_ok() {
+                slot.delete_stream(context);
+            }
+        };
+        self.tell(limit, move |_| Some(Event::Done { context }), end);
     }
 
     /// Deletes a stream context that has been told to end.
     pub(crate) fn delete_stream(&self, context: ContextId) {
         let limit = self.filter.limits.call;
-        if self.deliver(&Event::Delete { context }, limit).is_ok() {
-            self.with_guest(|guest| guest.vm.world().remove_stream(context));
-            self.stream_went_well();
-        }
-        self.end_if_retired();
-        self.leave_copy();
+        let end = move |slot: &Self, outcome: Result<i32, Failed>| {
+            if outcome.is_ok() {
+                slot.with_guest(|guest| guest.vm.world().remove_stream(context));
+                slot.stream_went_well();
+            }
+            slot.end_if_retired();
+            slot.leave_copy();
+        };
+        self.tell(limit, move |_| Some(Event::Delete { context }), end);
+    }
+
+    /// Lets a guest see a stream that is complete.
+    pub(crate) fn log_stream(&self, context: ContextId) -> Told {
+        let limit = self.filter.limits.call;
+        // A failure is dealt with in the slot; the client has its response already.
+        self.tell(limit, move |_| Some(Event::Log { context }), |_, _| {})
     }
 }
 

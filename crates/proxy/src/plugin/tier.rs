@@ -3,7 +3,7 @@
 //! As at a rebuild, new streams go to a new VM, and the old one ends with its last stream: no stream
 //! notices. What the plugin kept in the VM's memory beside its configuration starts anew.
 
-use super::Slot;
+use super::{PluginError, Slot};
 
 impl Slot {
     /// Makes a VM of the best code, if this one runs other code. To be told to slots in chains only.
@@ -19,10 +19,19 @@ impl Slot {
         if !newest.is_outdated() {
             return;
         }
+        if newest.may_wait() {
+            self.succeed_later(newest, Self::tell_of_better);
+            return;
+        }
+        let outcome = self.succeed(newest);
+        self.tell_of_better(newest, outcome.err().as_ref());
+    }
+
+    fn tell_of_better(&self, _: &Self, error: Option<&PluginError>) {
         let filter = &self.filter().name;
-        match self.succeed(newest) {
-            Ok(_) => tracing::info!(%filter, "the plugin runs optimised code now, in a new VM"),
-            Err(error) => tracing::error!(
+        match error {
+            None => tracing::info!(%filter, "the plugin runs optimised code now, in a new VM"),
+            Some(error) => tracing::error!(
                 %error,
                 "the plugin did not start with optimised code; it goes on with what it has"
             ),

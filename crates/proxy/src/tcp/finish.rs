@@ -212,7 +212,8 @@ impl Carried {
             stream.orders.clear();
         }
         let listener = self.connection.seat.index;
-        self.worker.log_to_plugins(listener, &self.stream);
+        // The line of a connection does not wait for what they say.
+        let _ = self.worker.log_to_plugins(listener, &self.stream);
         self.worker
             .enter_ledger(&self.stream.borrow(), (&self.seats, &self.chain), 0);
     }

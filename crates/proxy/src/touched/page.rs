@@ -56,6 +56,7 @@ impl Touched {
         for (label, kind) in [
             ("clocks", Kind::Clock),
             ("files", Kind::File),
+            ("maps", Kind::Map),
             ("request headers", Kind::RequestHeader),
             ("response headers", Kind::ResponseHeader),
             ("written headers", Kind::WrittenHeader),

@@ -75,6 +75,25 @@ pub(super) fn ended(well: bool) -> (u32, Bytes) {
 }
 
 impl LiveWorld {
+    /// A callout ended: lets its root look at what came. Says whether the root is still there.
+    pub(crate) fn show_callout(&mut self, root: ContextId, token: u32, view: CalloutView) -> bool {
+        let Some(known) = self.roots.get_mut(&root) else {
+            return false;
+        };
+        known.calls.remove(&token);
+        known.status = view.status();
+        self.callout = Some(view);
+        true
+    }
+
+    /// The callback has returned.
+    pub(crate) fn hide_callout(&mut self, root: ContextId) {
+        self.callout = None;
+        if let Some(known) = self.roots.get_mut(&root) {
+            known.status.1.clear();
+        }
+    }
+
     pub(super) fn callout_status(&self) -> Reply {
         let (code, message) = self
             .root()

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use weir_guest::door::ContextId;
+use weir_maps::Handles;
 use weir_model::Filter;
 
 use super::shared::GuestMetrics;
+use super::shared_maps::MapSeat;
 use super::{LiveWorld, RedisSettings, Root};
 use crate::foreign::{DeclareProperty, Expressions};
 use crate::gateway::Shared;
@@ -26,6 +28,8 @@ pub(crate) struct WorldPrint {
     next_token: u32,
     grpc_tokens: [u32; 2],
     metrics: Arc<GuestMetrics>,
+    /// Handles of shared maps, if it has any.
+    maps: Option<Arc<Handles>>,
 }
 
 #[derive(Clone)]
@@ -44,6 +48,7 @@ impl WorldPrint {
         let numbers = |print: &Self| (print.next_context, print.next_token, print.grpc_tokens);
         numbers(self) == numbers(other)
             && Arc::ptr_eq(&self.metrics, &other.metrics)
+            && self.maps.as_ref().map(Arc::as_ptr) == other.maps.as_ref().map(Arc::as_ptr)
             && self.roots.len() == other.roots.len()
             && self
                 .roots
@@ -102,6 +107,7 @@ impl LiveWorld {
             next_token: self.next_token,
             grpc_tokens: self.grpc_tokens,
             metrics: Arc::clone(&self.metrics),
+            maps: self.maps.as_deref().map(MapSeat::print),
         }
     }
 
@@ -126,6 +132,8 @@ impl LiveWorld {
         self.next_token = print.next_token;
         self.grpc_tokens = print.grpc_tokens;
         self.metrics.clone_from(&print.metrics);
+        let process = &self.shared.process;
+        MapSeat::restore(&mut self.maps, print.maps.as_ref(), process);
         self.callout = None;
         self.grpc = None;
         self.redis_reply = Bytes::new();
@@ -134,7 +142,10 @@ impl LiveWorld {
 
     /// Whether nothing will happen here unless a stream comes.
     pub(crate) fn is_at_rest(&self) -> bool {
-        !self.has_queues && self.roots.values().all(Root::is_at_rest)
+        let maps = self.maps.as_deref();
+        !self.has_queues
+            && maps.is_none_or(MapSeat::is_at_rest)
+            && self.roots.values().all(Root::is_at_rest)
     }
 
     /// Whether something that a copy began is still to be answered. Streams of gRPC do not count:

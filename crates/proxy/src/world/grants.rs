@@ -91,7 +91,7 @@ impl Rules {
         self.watches
     }
 
-    fn refuse(&self, kind: Kind, name: &[u8]) {
+    pub(super) fn refuse(&self, kind: Kind, name: &[u8]) {
         let filter = &*self.filter;
         let what = kind.name();
         match self.touched.note(kind, name, Verdict::Refused) {
@@ -118,7 +118,7 @@ impl Rules {
     }
 
     /// Notes what needs no grant, in a dry run.
-    fn note(&self, kind: Kind, name: &[u8]) {
+    pub(super) fn note(&self, kind: Kind, name: &[u8]) {
         if self.watches {
             self.touched.note(kind, name, Verdict::Granted);
         }

@@ -139,8 +139,8 @@ impl LiveWorld {
         let body = BodySender::streaming(None);
         let (root, slot, sent) = (self.here.root, self.slot.clone(), body.clone());
         let task = self.spawn(async move {
-            let hear = |heard| match slot.upgrade() {
-                Some(slot) => slot.grpc_heard(root, token, heard),
+            let hear = async |heard| match slot.upgrade() {
+                Some(slot) => slot.grpc_heard(root, token, heard).await,
                 None => More::Unwanted,
             };
             let end = grpc::converse(cluster, outset, sent, hear).await;
@@ -259,9 +259,8 @@ impl LiveWorld {
         let task = self.spawn(async move {
             if let Some(slot) = slot.upgrade() {
                 let end = End::new(code::RESOURCE_EXHAUSTED, why);
-                if slot.grpc_heard(root_id, token, Heard::Trailing(HeaderList::default()))
-                    == More::Wanted
-                {
+                let trailers = Heard::Trailing(HeaderList::default());
+                if slot.grpc_heard(root_id, token, trailers).await == More::Wanted {
                     slot.grpc_ended(root_id, token, end);
                 }
             }

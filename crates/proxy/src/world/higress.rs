@@ -23,20 +23,24 @@ impl LiveWorld {
     }
 
     /// Puts bytes into the response behind this filter, once the guest has returned.
-    pub(super) fn inject(&self, bytes: &[u8], end: bool) -> Outcome {
-        let (stream, stage) = self.stream().ok_or(Status::BadArgument)?;
-        let stream = &mut *stream.borrow_mut();
-        let has_place = stage_index(stream, stage, Side::Response).is_some();
-        if !has_place || stream.is_logging || stream.response.headers.len() == 0 {
-            return Err(Status::BadArgument);
-        }
-        let ordered: usize = stream.orders.iter().map(Order::injected_bytes).sum();
-        let ahead = stream.response_flow.unsent_bytes() + ordered;
+    pub(super) fn inject(&mut self, bytes: &[u8], end: bool) -> Outcome {
+        let (target, stage) = self.stream().ok_or(Status::BadArgument)?;
+        let kept = self.kept_orders(&target);
+        let kept: usize = kept.map(|order| order.injected_bytes()).sum();
+        let ahead = {
+            let stream = &*target.borrow();
+            let has_place = stage_index(stream, stage, Side::Response).is_some();
+            if !has_place || stream.is_logging || stream.response.headers.len() == 0 {
+                return Err(Status::BadArgument);
+            }
+            let ordered: usize = stream.orders.iter().map(Order::injected_bytes).sum();
+            stream.response_flow.unsent_bytes() + ordered + kept
+        };
         if ahead + bytes.len() > limits::INJECTED_BYTES_MAX {
             return Err(Status::InternalFailure);
         }
         let bytes = Bytes::copy_from_slice(bytes);
-        stream.order(Order::Inject { stage, bytes, end });
+        self.order(&target, Order::Inject { stage, bytes, end });
         Ok(Reply::Done)
     }
 
@@ -81,7 +85,7 @@ impl LiveWorld {
 
     /// The functions that only Higress's plugins find by name; `None`: not one of them.
     pub(super) fn foreign_of_higress(
-        &self,
+        &mut self,
         name: &[u8],
         arguments: &[u8],
     ) -> Option<Result<Bytes, ForeignStatus>> {

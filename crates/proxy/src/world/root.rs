@@ -99,7 +99,7 @@ impl LiveWorld {
             loop {
                 tokio::time::sleep(period).await;
                 let Some(slot) = slot.upgrade() else { return };
-                if !slot.tick(root_id) {
+                if !slot.tick(root_id).await {
                     return;
                 }
             }

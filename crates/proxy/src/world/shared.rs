@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use weir_guest::door::MetricKind;
 use weir_guest::{Reply, Status};
-use weir_maps::{DequeueError, RegisterError, SetError};
+use weir_maps::{DequeueError, EnqueueError, MapError, RegisterError, SetError};
 use weir_model::limits::TOUCHED_NAME_BYTES_MAX;
 use weir_model::{Exceeded, Limit};
 
@@ -26,11 +26,11 @@ impl LiveWorld {
         if key.len().max(value.len()) as u64 > bytes_max {
             return Err(self.guard.refuse(Limit::SharedData));
         }
-        let value = Bytes::copy_from_slice(value);
         match self.space.set(key, value, cas, self.guard.quota()) {
             Ok(_) => Ok(Reply::Done),
             Err(SetError::CasMismatch) => Err(Status::CasMismatch),
             Err(SetError::Full { .. }) => Err(self.guard.refuse(Limit::SharedData)),
+            Err(SetError::Map(error)) => Err(status_of(&error)),
         }
     }
 
@@ -58,7 +58,10 @@ impl LiveWorld {
         let token = self
             .space
             .register(name, listener, self.guard.quota())
-            .map_err(|RegisterError::TooManyQueues { .. }| self.guard.refuse(Limit::Queues))?;
+            .map_err(|error| match error {
+                RegisterError::TooManyQueues { .. } => self.guard.refuse(Limit::Queues),
+                RegisterError::Map(error) => status_of(&error),
+            })?;
         self.has_queues = true;
         Ok(Reply::Number(u64::from(token)))
     }
@@ -78,24 +81,24 @@ impl LiveWorld {
     }
 
     pub(super) fn enqueue(&self, token: u32, item: &[u8]) -> Outcome {
-        use weir_maps::EnqueueError;
         if !self.may_use_queue(token) {
             return Err(Status::NotFound);
         }
-        match self.space.enqueue(token, Bytes::copy_from_slice(item)) {
+        match self.space.enqueue(token, item) {
             Ok(()) => Ok(Reply::Done),
             Err(EnqueueError::UnknownToken(_)) => Err(Status::NotFound),
             // The limit may be that of another filter, which made the queue.
             Err(EnqueueError::Full { quota_bytes, .. }) => {
                 let exceeded = Exceeded {
                     limit: Limit::QueueBytes,
-                    value: quota_bytes as u64,
+                    value: quota_bytes,
                 };
                 self.guard
                     .meter()
                     .hit(exceeded, "an item was not put into a queue");
                 Err(Status::InternalFailure)
             }
+            Err(EnqueueError::Map(error)) => Err(status_of(&error)),
         }
     }
 
@@ -107,7 +110,16 @@ impl LiveWorld {
             Ok(Some(item)) => Ok(Reply::Bytes(item)),
             Ok(None) => Err(Status::Empty),
             Err(DequeueError::UnknownToken(_)) => Err(Status::NotFound),
+            Err(DequeueError::Map(error)) => Err(status_of(&error)),
         }
+    }
+}
+
+/// What a plugin is told that the map behind its shared data has refused something.
+fn status_of(error: &MapError) -> Status {
+    match error {
+        MapError::Invalid(_) | MapError::NameTooLong { .. } => Status::BadArgument,
+        _ => Status::InternalFailure,
     }
 }
 

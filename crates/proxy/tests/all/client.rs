@@ -49,6 +49,11 @@ impl Client {
         }
     }
 
+    /// How long an answer is waited for.
+    pub(crate) fn patience(&mut self, time: std::time::Duration) {
+        self.stream.set_read_timeout(Some(time)).expect("a socket");
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // The gateway may have closed; the response tells.
         let _ = self.stream.write_all(bytes.as_ref());

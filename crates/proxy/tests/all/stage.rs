@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use weir_model::{
-    Dialect, FailureRules, Filter, GuestLimits, Isolation, Metadata, Name, OnFailure, Recycling,
-    Strictness,
+    Dialect, FailureRules, Filter, GuestLimits, Isolation, MapRight, Metadata, Name, OnFailure,
+    Recycling, SharedMap, Strictness,
 };
 use weir_proxy::touched::Kind;
 use weir_proxy::worker::Running;
@@ -20,6 +20,7 @@ use weir_proxy::{Prepared, Process};
 
 use crate::capture::{Lines, lines_of};
 use crate::client::{Client, Response};
+use crate::desk::Desk;
 use crate::envoy::Envoy;
 use crate::upstream::{Answers, Upstream, eventually, locked};
 pub(crate) use scene::Scene;
@@ -52,6 +53,11 @@ pub(crate) struct Stage {
     pub(crate) configured: Option<(Name, &'static str)>,
     /// The cluster `peer`, if there is one.
     pub(crate) peer: Option<std::net::SocketAddr>,
+    /// Who keeps the map `m`.
+    desk: Option<Desk>,
+    /// Of the routes that lead to an upstream.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) maps: Vec<(Name, SharedMap)>,
 }
 
 /// A gateway that runs.
@@ -100,7 +106,33 @@ impl Stage {
             side_answers: Answers::AfterBody,
             configured: None,
             peer: None,
+            desk: None,
+            idle: None,
+            maps: Vec::new(),
         }
+    }
+
+    /// Grants the last filter the map `m`, which the desk keeps.
+    pub(crate) fn late(mut self, desk: &Desk) -> Self {
+        self.maps.retain(|(name, _)| &**name != "m");
+        self.desk = Some(desk.clone());
+        let stage = self.map("m", SharedMap::default());
+        stage.tune(|filter| {
+            let rights = MapRight::ALL.into_iter().collect();
+            filter.grants.maps.maps.insert("m".into(), rights);
+        })
+    }
+
+    /// How long nothing may happen to a request.
+    pub(crate) fn idle(mut self, time: Duration) -> Self {
+        self.idle = Some(time);
+        self
+    }
+
+    /// A shared map.
+    pub(crate) fn map(mut self, name: &str, map: SharedMap) -> Self {
+        self.maps.push((name.into(), map));
+        self
     }
 
     /// One more filter at the end of the chain.
@@ -197,6 +229,7 @@ impl Stage {
             .iter()
             .map(|(filter, _, _)| filter.vm_id.clone())
             .collect();
+        let desk = self.desk.clone();
         let scene = self.scene(&upstream, &side);
         let log = Log::default();
         let (host, address) = if is_oracle() {
@@ -208,7 +241,7 @@ impl Stage {
             let address = envoy.address;
             (Host::Envoy { _process: envoy }, address)
         } else {
-            start_weir(scene, log.clone())?
+            start_weir(scene, desk.as_ref(), log.clone())?
         };
         Ok(Gateway {
             host,
@@ -222,8 +255,16 @@ impl Stage {
     }
 }
 
-fn start_weir(scene: Scene, log: Log) -> Result<(Host, std::net::SocketAddr), String> {
-    let prepared = Prepared::new(Arc::new(scene.site)).map_err(|error| error.to_string())?;
+fn start_weir(
+    scene: Scene,
+    desk: Option<&Desk>,
+    log: Log,
+) -> Result<(Host, std::net::SocketAddr), String> {
+    let mut prepared = Prepared::new(Arc::new(scene.site)).map_err(|error| error.to_string())?;
+    if let Some(desk) = desk {
+        let kept = prepared.keep_map(&"m".into(), desk.store());
+        prepared = kept.map_err(|error| error.to_string())?;
+    }
     let process = prepared.process();
     let workers = NonZeroUsize::new(scene.workers).expect("a worker");
     let running = prepared
@@ -260,6 +301,11 @@ impl Gateway {
     /// What a filter has logged.
     pub(crate) fn logs(&self, filter: usize) -> Vec<String> {
         locked(&self.lines[filter]).clone()
+    }
+
+    /// Where its lines are, for when there is no gateway any more.
+    pub(crate) fn lines(&self, filter: usize) -> Lines {
+        Lines::clone(&self.lines[filter])
     }
 
     /// What a filter has logged, once there are so many lines.
@@ -344,6 +390,14 @@ impl Gateway {
         };
         let touched = process.touched(&self.names[filter]).expect("a filter");
         touched.page(&self.names[filter], weir_model::GrantMode::DryRun)
+    }
+
+    /// The engine of shared maps.
+    pub(crate) fn maps(&self) -> &weir_maps::Engine {
+        match &self.host {
+            Host::Weir { process, .. } => process.maps(),
+            Host::Envoy { .. } => panic!("Envoy has no maps"),
+        }
     }
 
     /// From which level on plugins log.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use weir_guest::door::{BufferKind, Call, LogLevel, MapKind, MetricKind, Reply, Status};
 use weir_guest::pairs;
+use weir_maps::MapReply;
 
 type Entries = Vec<(Bytes, Bytes)>;
 
@@ -50,7 +51,8 @@ impl Memory {
             Call::Done | Call::Foreign { .. } => Reply::Refused(Status::NotFound),
             Call::Withheld { .. } => Reply::Refused(Status::InternalFailure),
             Call::Resolution(_) => Reply::Number(1),
-            // There are no files.
+            // There are no maps, and no files.
+            Call::Map(_) => Reply::Map(MapReply::Refused(44, 0)),
             Call::File(_) => Reply::Refused(Status::Unimplemented),
             Call::CalloutStatus => Reply::Outcome(0, Bytes::new()),
             Call::Property { path } => found(self.properties.get(path)),

@@ -12,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use weir_guest::apart::wire;
 use weir_guest::door::{ContextId, Event, Peer, Reply, Status};
 
 use super::{Line, Outcome, Tape};
@@ -81,6 +82,11 @@ fn write_outcome(f: &mut fmt::Formatter<'_>, outcome: &Outcome) -> fmt::Result {
         }
         Outcome::Reply(Reply::Outcome(number, bytes)) => {
             writeln!(f, "reply outcome {number} {}", Quoted(bytes))
+        }
+        Outcome::Reply(Reply::Map(reply)) => {
+            let mut bytes = Vec::new();
+            wire::encode(reply, &mut bytes);
+            writeln!(f, "reply map {}", Quoted(&bytes))
         }
         Outcome::Stopped(text) => writeln!(f, "stopped {}", Quoted(text.as_bytes())),
         Outcome::Waiting => writeln!(f, "waiting"),
@@ -161,6 +167,7 @@ fn outcome_of(row: &str) -> Option<Outcome> {
         "number" => Reply::Number(rest.parse().ok()?),
         "entry" => counted().map(|(number, bytes)| Reply::Entry(bytes, number))?,
         "outcome" => counted().map(|(number, bytes)| Reply::Outcome(number, bytes))?,
+        "map" => Reply::Map(wire::decode(&unquoted(rest)?).ok()?),
         _ => return None,
     }))
 }
@@ -268,9 +275,25 @@ fn event_of(row: &str) -> Option<Event> {
             function: a(1),
             size: a(2),
         },
-        _ => connection_event_of(callback, context, a(1), end)?,
+        _ => map_event_of(callback, [a(0), a(1), a(2)])
+            .or_else(|| connection_event_of(callback, context, a(1), end))?,
     };
     (event.parameters().as_slice() == numbers).then_some(event)
+}
+
+/// Events of shared maps.
+fn map_event_of(callback: &str, [context, low, high]: [u32; 3]) -> Option<Event> {
+    Some(match callback {
+        "wasi_map_on_change" => Event::MapChange {
+            context,
+            watch: low,
+        },
+        "wasi_map_on_release" => Event::MapRelease {
+            root: context,
+            map: u64::from(low) | u64::from(high) << 32,
+        },
+        _ => return None,
+    })
 }
 
 /// Events of TCP connections; `number` is a size or a peer.

@@ -43,7 +43,7 @@ impl Findings {
     /// A name that is none would silently forbid what was meant.
     fn check_capabilities(&mut self, site: &Site) {
         let names = || {
-            let functions = abi::HOST_FUNCTIONS.iter().map(|function| function.name);
+            let functions = abi::functions().map(|function| function.capability);
             functions.chain(abi::CALLBACKS.iter().map(|callback| callback.name))
         };
         for filter in site.filters.values() {

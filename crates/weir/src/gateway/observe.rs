@@ -2,6 +2,7 @@
 
 mod code;
 mod filters;
+mod maps;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -55,6 +56,10 @@ impl Facts {
 }
 
 impl Observe for Facts {
+    fn maps(&self) -> Option<weir_maps::Engine> {
+        Some(self.process.maps().clone())
+    }
+
     fn stats(&self) -> Value {
         let totals = (self.totals)();
         let numbers: serde_json::Map<String, Value> = totals
@@ -83,6 +88,7 @@ impl Observe for Facts {
             "filters": filters::shown(&self.process),
             "last_failures": filters::failures(&self.process),
             "code": code::shown(&self.process),
+            "maps": maps::shown(&self.process),
             "listeners": listeners,
             "clusters": clusters,
         })
@@ -113,6 +119,7 @@ impl Observe for Facts {
         }
         filters::export(&self.process, &mut writer);
         code::export(&self.process, &mut writer);
+        maps::export(&self.process, &mut writer);
         self.process.metrics.export(&mut writer);
         writer.finish()
     }

@@ -3,8 +3,8 @@
 //!
 //! Needs the feature `real-components`, and in the environment what `.ci/run` puts there:
 //! `WEIR_PLUGINS`, the folder with `gpustack_higress_plugins`, `WEIR_ENVOY`, an Envoy 1.40, and
-//! `WEIR_PYTHON`, a Python with `grpcio`; `redis-server` is on the path. A test whose component is
-//! missing fails.
+//! `WEIR_PYTHON`, a Python with `grpcio`, `WEIR_GO_FILTER`, the example in Go; `redis-server` is on
+//! the path. A test whose component is missing fails.
 
 #[path = "../all"]
 mod all {
@@ -17,11 +17,13 @@ mod all {
 }
 mod exchange;
 mod grpc;
+mod maps;
 mod plugins;
 mod recorder;
 mod redis;
 mod reference;
 mod shared_state;
+mod stores;
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 //! values are not shown.
 
 use serde_json::{Map, Value, json};
-use weir_model::{FileAccess, GrantMode, Grants, Pattern, Randomness, Sees, Showing};
+use weir_model::{FileAccess, GrantMode, Grants, MapRight, Pattern, Randomness, Sees, Showing};
 
 pub(super) fn grants(grants: &Grants) -> Value {
     let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::text).collect::<Vec<_>>();
@@ -14,6 +14,10 @@ pub(super) fn grants(grants: &Grants) -> Value {
             "write": file.access == FileAccess::Write,
         })
     });
+    let maps = grants.maps.maps.iter().map(|(name, rights)| {
+        let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
+        (name.to_string(), json!(rights))
+    });
     json!({
         "mode": match grants.mode {
             GrantMode::Enforce => "enforce",
@@ -23,6 +27,12 @@ pub(super) fn grants(grants: &Grants) -> Value {
         "vm_ids": grants.vm_ids,
         "foreign_functions": grants.foreign_functions,
         "files": files.collect::<Vec<_>>(),
+        "maps": maps.collect::<Map<_, _>>(),
+        "default_map": grants.maps.default.as_deref(),
+        "map_quota": {
+            "entries": grants.maps.quota.entries,
+            "bytes": grants.maps.quota.bytes,
+        },
         "clock_resolution": grants.clock_resolution.map(super::seconds),
         "random": grants.randomness == Randomness::Granted,
         "protected_headers": texts(&grants.protected_headers),

@@ -1,11 +1,13 @@
 //! One plugin's process as the gateway sees it: what is asked of it, what it answers, how it ends.
 
+use std::cell::OnceCell;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use weir_maps::{MapCall, MapError};
 use weir_model::limits;
 
 use super::tab::Tab;
@@ -150,7 +152,8 @@ impl Process {
         let mut stop = None;
         self.link.send(message, &mut patience)?;
         loop {
-            let told = wire::decode(self.link.receive(&mut patience)?)?;
+            let batch = OnceCell::new();
+            let told = wire::decode_with(self.link.receive(&mut patience)?, &batch)?;
             *progress = Progress::Heard;
             let call = match told {
                 FromPlugin::Call(call) => call,
@@ -186,7 +189,7 @@ impl Process {
             let is_lasting = lasts(&call);
             let answer = match reply_to(asked.world, call) {
                 Ok(reply) => {
-                    asked.tab.has_acted |= is_lasting && !matches!(reply, Reply::Refused(_));
+                    asked.tab.has_acted |= is_lasting && !is_refusal(&reply);
                     ToPlugin::Reply(reply)
                 }
                 Err(why) => {
@@ -244,9 +247,26 @@ impl Drop for Process {
 }
 
 fn reply_to<W: World>(world: &mut W, call: Call<'_>) -> Result<Reply, Stop> {
+    // Pages of a region do not cross over to a process; the world is not asked for them.
+    if let Call::Map(MapCall::RegionMap { .. } | MapCall::RegionUnmap { .. }) = call {
+        let refused = MapError::NotSupported("regions of another process");
+        return Ok(Reply::Map(refused.into()));
+    }
     match world.call(call)? {
         Answer::Ready(reply) => Ok(reply),
         Answer::Pending(_) => Err(Stop::CannotWait),
+    }
+}
+
+fn is_refusal(reply: &Reply) -> bool {
+    match reply {
+        Reply::Refused(_) => true,
+        Reply::Map(reply) => reply.errno() != 0,
+        Reply::Done
+        | Reply::Bytes(_)
+        | Reply::Number(_)
+        | Reply::Entry(..)
+        | Reply::Outcome(..) => false,
     }
 }
 

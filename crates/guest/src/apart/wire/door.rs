@@ -62,6 +62,7 @@ choices!(impl['b] Call<'b>, "there is no such call" {
     48 Touched { function };
     49 Resolution(clock);
     50 File(call);
+    51 Map(call);
 });
 
 choices!(impl['b] FileCall<'b>, "there is no such call about files" {
@@ -104,6 +105,8 @@ choices!(impl[] Event, "there is no such event" {
     23 QueueReady { root, token };
     24 RedisReply { root, token, status, size };
     25 ForeignFunction { root, function, size };
+    26 MapChange { context, watch };
+    27 MapRelease { root, map };
 });
 
 choices!(impl[] Reply, "there is no such reply" {
@@ -113,6 +116,7 @@ choices!(impl[] Reply, "there is no such reply" {
     3 Number(number);
     4 Entry(value, cas);
     5 Outcome(status, bytes);
+    6 Map(reply);
 });
 
 record!(Opening {

@@ -1,18 +1,18 @@
 //! Binds exported functions to the types that callbacks have.
 
-use wasmtime::{Func, Instance, ModuleExport, Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Func, Instance, ModuleExport, Store, TypedFunc, ValType, WasmParams, WasmResults};
 
 use crate::cell::Cell;
 use crate::door::World;
 
-/// An exported function whose parameters and results are `i32` all.
+/// An exported function whose parameters are `i32` all, or one `i64`, and whose results are `i32`.
 #[derive(Clone, Copy)]
 pub(super) struct Exported {
     export: ModuleExport,
     shape: Shape,
 }
 
-/// How many `i32` a function takes and gives.
+/// How many numbers a function takes and gives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) params: usize,
@@ -28,7 +28,15 @@ impl Exported {
             params: ty.params().len(),
             results: ty.results().len(),
         };
-        let is_fitting = B::fits(shape) && ty.params().chain(ty.results()).all(|ty| ty.is_i32());
+        let is_param = |ty: ValType| {
+            if B::TAKES_I64 {
+                ty.is_i64()
+            } else {
+                ty.is_i32()
+            }
+        };
+        let is_fitting =
+            B::fits(shape) && ty.params().all(is_param) && ty.results().all(|ty| ty.is_i32());
         let export = module.get_export_index(name).filter(|_| is_fitting)?;
         Some(Self { export, shape })
     }
@@ -36,13 +44,17 @@ impl Exported {
 
 /// A callback that can be bound to a function.
 pub(super) trait Bind {
+    /// Whether parameters are `i64` in the place of `i32`.
+    const TAKES_I64: bool = false;
+
     /// Whether functions of this shape can be this callback.
     fn fits(shape: Shape) -> bool;
 
     /// # Safety
     ///
-    /// The function belongs to the store, takes and gives as many `i32` as the shape says and nothing
-    /// else, and the shape fits.
+    /// The function belongs to the store, takes and gives as many numbers as the shape says and
+    /// nothing else, and the shape fits: `i64` if [`TAKES_I64`](Self::TAKES_I64) says so and it takes
+    /// them, else `i32`.
     #[expect(
         unsafe_code,
         reason = "checking types at every instantiation costs microseconds"
@@ -53,9 +65,15 @@ pub(super) trait Bind {
     fn absent() -> Self;
 }
 
-/// Parameters or results that are `i32` all.
+/// Parameters or results that are `i32` all, or one `i64`.
 pub(super) trait Numbers {
     const COUNT: usize;
+    const ARE_I64: bool = false;
+}
+
+impl Numbers for i64 {
+    const COUNT: usize = 1;
+    const ARE_I64: bool = true;
 }
 
 impl Numbers for () {
@@ -82,13 +100,15 @@ impl Numbers for (i32, i32, i32, i32, i32) {
     reason = "checking types at every instantiation costs microseconds"
 )]
 impl<P: WasmParams + Numbers, R: WasmResults + Numbers> Bind for Option<TypedFunc<P, R>> {
+    const TAKES_I64: bool = P::ARE_I64;
+
     fn fits(shape: Shape) -> bool {
-        (shape.params, shape.results) == (P::COUNT, R::COUNT)
+        (shape.params, shape.results) == (P::COUNT, R::COUNT) && !R::ARE_I64
     }
 
     unsafe fn bind<W: World>(store: &Store<Cell<W>>, function: Func, _: Shape) -> Self {
-        // SAFETY: the caller promises that the function has as many `i32` as the shape says, and
-        // that the shape fits: these are `P` and `R`.
+        // SAFETY: the caller promises that the function has as many numbers as the shape says, of the
+        // width that `P` has and `i32` as results, and that the shape fits: these are `P` and `R`.
         Some(unsafe { TypedFunc::new_unchecked(store, function) })
     }
 

@@ -156,7 +156,7 @@ fn a_borrowed_map_is_watched_while_it_is_lent() {
     let to = ("borrower", Ends::WithRequest(1));
     let ticket = lender.lend(map, Rights::ALL, to).unwrap();
     let borrowed = borrower.accept(&ticket).unwrap();
-    let watch = borrower.watch(borrowed, b"").unwrap();
+    let watch = borrower.watch(borrowed, b"").now().unwrap();
     lender
         .map(map, Rights::WRITE)
         .unwrap()

@@ -10,8 +10,8 @@ use weir_maps::{Handles, MapError, MapId, MapOptions, Rights, Store};
 
 use super::anonymous;
 use crate::handles::House;
-use crate::random::Dice;
 use crate::suite::Plain;
+use crate::suite::random::Dice;
 
 const INSTANCES: usize = 4;
 const KEYS: u64 = 4;

@@ -12,8 +12,8 @@ use weir_model::limits::maps as limits;
 
 use super::anonymous;
 use crate::handles::House;
-use crate::random::Dice;
 use crate::suite::Plain;
+use crate::suite::random::Dice;
 
 const THREADS: usize = 4;
 const STEPS: usize = if cfg!(miri) { 200 } else { 20_000 };

@@ -48,6 +48,7 @@ pub(crate) fn a_failed_condition_changes_nothing<B: Backend>(backend: &B) {
     assert!(map.cas(b"k", 0, b"a longer one").is_err());
     assert!(map.cas(b"other", 3, b"a longer one").is_err());
     assert_eq!((map.entry(b"k"), map.used()), before);
+    backend.settle();
     assert_eq!(watch.try_next(), None);
 }
 

@@ -1,7 +1,5 @@
 //! Counters are exact, and wrap never.
 
-use std::time::Duration;
-
 use super::{Backend, Plain, open};
 use weir_maps::MapError;
 use weir_maps::store::Terms;
@@ -39,11 +37,12 @@ pub(crate) fn only_eight_bytes_count<B: Backend>(backend: &B) {
 
 pub(crate) fn a_counter_keeps_its_time<B: Backend>(backend: &B) {
     let map = open(backend);
-    let terms = Terms::lasting(Duration::from_secs(10));
+    let life = B::TIMES.life;
+    let terms = Terms::lasting(life);
     map.set_on(b"n", &1_i64.to_le_bytes(), terms).unwrap();
-    backend.pass(Duration::from_secs(6));
+    backend.pass(life * 6 / 10);
     assert_eq!(map.plus(b"n", 1).unwrap().value, 2);
-    backend.pass(Duration::from_secs(6));
+    backend.pass(life * 6 / 10);
     assert_eq!(map.entry(b"n"), None);
     assert_eq!(
         map.plus(b"n", 1).unwrap().value,

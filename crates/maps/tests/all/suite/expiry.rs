@@ -6,47 +6,47 @@ use super::{Backend, Plain, open};
 use weir_maps::store::{Condition, Terms};
 use weir_maps::{MapError, MapOptions};
 
-const SECOND: Duration = Duration::from_secs(1);
-const JUST: Duration = Duration::from_millis(1);
-const NEARLY: Duration = Duration::from_millis(999);
-
 pub(crate) fn an_entry_ends_exactly_in_time<B: Backend>(backend: &B) {
     let map = open(backend);
-    map.set_on(b"k", b"x", Terms::lasting(SECOND)).unwrap();
+    map.set_on(b"k", b"x", Terms::lasting(B::TIMES.life))
+        .unwrap();
     map.set(b"stays", b"x").unwrap();
-    backend.pass(NEARLY);
+    backend.pass(B::TIMES.nearly);
     assert!(map.entry(b"k").is_some());
-    backend.pass(JUST);
+    backend.pass(B::TIMES.just);
     assert_eq!(map.entry(b"k"), None);
     assert_eq!(map.delete(b"k"), Err(MapError::NoEntry));
-    backend.pass(SECOND * 1_000_000);
+    backend.pass(B::TIMES.long);
     assert!(map.entry(b"stays").is_some());
 }
 
 pub(crate) fn the_maps_time_is_the_default<B: Backend>(backend: &B) {
     let options = MapOptions {
-        ttl: Some(SECOND),
+        ttl: Some(B::TIMES.life),
         ..MapOptions::default()
     };
     let map = backend.open(options);
     map.set(b"a", b"x").unwrap();
     map.plus(b"n", 1).unwrap();
-    map.set_on(b"b", b"x", Terms::lasting(SECOND * 3)).unwrap();
-    backend.pass(SECOND);
+    map.set_on(b"b", b"x", Terms::lasting(B::TIMES.life * 3))
+        .unwrap();
+    backend.pass(B::TIMES.life);
     assert_eq!(map.keys(b"", 10), [b"b"]);
-    backend.pass(SECOND * 2);
+    backend.pass(B::TIMES.life * 2);
     assert_eq!(map.entry(b"b"), None);
 }
 
 pub(crate) fn writing_again_begins_anew<B: Backend>(backend: &B) {
     let map = open(backend);
-    map.set_on(b"k", b"1", Terms::lasting(SECOND)).unwrap();
-    backend.pass(NEARLY);
-    map.set_on(b"k", b"2", Terms::lasting(SECOND)).unwrap();
-    backend.pass(NEARLY);
+    map.set_on(b"k", b"1", Terms::lasting(B::TIMES.life))
+        .unwrap();
+    backend.pass(B::TIMES.nearly);
+    map.set_on(b"k", b"2", Terms::lasting(B::TIMES.life))
+        .unwrap();
+    backend.pass(B::TIMES.nearly);
     assert_eq!(map.text(b"k").as_deref(), Some("2"));
     map.set(b"k", b"3").unwrap();
-    backend.pass(SECOND * 5);
+    backend.pass(B::TIMES.life * 5);
     assert_eq!(
         map.text(b"k").as_deref(),
         Some("3"),
@@ -56,8 +56,10 @@ pub(crate) fn writing_again_begins_anew<B: Backend>(backend: &B) {
 
 pub(crate) fn what_ended_does_not_count_as_there<B: Backend>(backend: &B) {
     let map = open(backend);
-    let version = map.set_on(b"k", b"1", Terms::lasting(SECOND)).unwrap();
-    backend.pass(SECOND);
+    let version = map
+        .set_on(b"k", b"1", Terms::lasting(B::TIMES.life))
+        .unwrap();
+    backend.pass(B::TIMES.life);
     assert_eq!(
         map.cas(b"k", version, b"2"),
         Err(MapError::Again { current: 0 })
@@ -75,10 +77,11 @@ pub(crate) fn what_ended_makes_room<B: Backend>(backend: &B) {
     };
     let map = backend.open(options);
     for number in 0..10_u8 {
-        map.set_on(&[number], b"x", Terms::lasting(SECOND)).unwrap();
+        map.set_on(&[number], b"x", Terms::lasting(B::TIMES.life))
+            .unwrap();
     }
     assert!(map.set(b"new", b"x").is_err());
-    backend.pass(SECOND);
+    backend.pass(B::TIMES.life);
     for number in 100..110_u8 {
         map.set(&[number], b"x").unwrap();
     }
@@ -91,6 +94,6 @@ pub(crate) fn too_short_a_time_is_refused<B: Backend>(backend: &B) {
     assert!(matches!(none, Err(MapError::Invalid(_))));
     map.set_on(b"k", b"x", Terms::lasting(Duration::MAX))
         .unwrap();
-    backend.pass(SECOND * 1_000_000);
+    backend.pass(B::TIMES.long);
     assert!(map.entry(b"k").is_some());
 }

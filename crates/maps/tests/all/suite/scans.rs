@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{Backend, Plain, open, wait};
-use std::time::Duration;
 use weir_maps::store::{Item, Range, Terms};
 use weir_maps::{MapError, Store as _};
 
@@ -79,9 +78,9 @@ pub(crate) fn a_cursor_survives_its_entry<B: Backend>(backend: &B) {
 
 pub(crate) fn what_ended_is_not_listed<B: Backend>(backend: &B) {
     let map = filled(backend, 3);
-    let terms = Terms::lasting(Duration::from_secs(1));
+    let terms = Terms::lasting(B::TIMES.life);
     map.set_on(b"00001", b"x", terms).unwrap();
-    backend.pass(Duration::from_secs(1));
+    backend.pass(B::TIMES.life);
     assert_eq!(map.keys(b"", 1), [b"00000", b"00002"]);
 }
 

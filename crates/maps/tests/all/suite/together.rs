@@ -88,6 +88,7 @@ pub(crate) fn one_refusal_undoes_all<B: Backend>(backend: &B) {
         assert_eq!(now, before, "{refused:?}");
         assert_eq!(map.entry(b"b"), None);
     }
+    backend.settle();
     assert_eq!(watch.try_next(), None);
 }
 

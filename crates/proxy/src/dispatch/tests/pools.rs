@@ -83,6 +83,8 @@ fn site(cluster: weir_model::Cluster) -> Site {
         clusters: [(cluster.name.clone(), cluster)].into(),
         modules: BTreeMap::new(),
         filters: BTreeMap::new(),
+        maps: BTreeMap::new(),
+        stores: BTreeMap::new(),
         background: Vec::new(),
         admin: None,
         workers: None,

@@ -71,6 +71,10 @@ impl Slot {
         let Some(copies) = self.copies() else { return };
         let renewal = &copies.renewal;
         renewal.is_scheduled.set(false);
+        if self.is_busy() {
+            // When the guest has returned, there is a renewal to be made again.
+            return;
+        }
         let began = Instant::now();
         match self.image() {
             Some(Ok(image)) => {

@@ -1,9 +1,12 @@
 //! Starting VMs.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
+use tokio::sync::watch;
 use weir_guest::door::ContextId;
 use weir_guest::{Event, Failure, Program, SnapshotError, StartError};
 use weir_model::{Filter, ModuleSource};
@@ -14,38 +17,68 @@ use crate::plugin::{Meter, PluginError, RootSpec};
 use crate::world::{LiveWorld, Root};
 
 impl Slot {
-    /// A slot for the same plugin, with a VM of its own, in a life that no other slot had.
+    /// A slot for the same plugin, whose VM is to be started, in a life that no other slot had.
     pub(in crate::plugin) fn successor(&self) -> Result<Rc<Self>, PluginError> {
         let (filter, specs) = (Arc::clone(&self.filter), self.specs.clone());
         let slot = Self::new(self.index, filter, specs, (&self.shared, &self.maker))?;
         slot.life.set(self.life.get() + 1);
         slot.rebuild.begin();
-        slot.start(Birth::Recycling)?;
         Ok(slot)
     }
 
-    /// Starts the VM: module, then per root context its creation, `vm_start` and `configure`.
-    pub(in crate::plugin) fn start(&self, birth: Birth) -> Result<(), PluginError> {
-        let filter = &self.filter;
+    /// Starts a VM that does not wait.
+    pub(in crate::plugin) fn start_at_once(&self, birth: Birth) -> Result<(), PluginError> {
+        let mut start = pin!(self.start(birth));
+        let mut context = Context::from_waker(Waker::noop());
+        match start.as_mut().poll(&mut context) {
+            Poll::Ready(started) => started,
+            Poll::Pending => {
+                let error = "its start would have to wait".to_owned();
+                Err(self.no_start(StartError::Instantiate(error)))
+            }
+        }
+    }
+
+    /// Starts the VM: module, then per root context its creation, `vm_start` and `configure`. Only a
+    /// guest that may wait does so.
+    pub(in crate::plugin) async fn start(&self, birth: Birth) -> Result<(), PluginError> {
         if self.copies().is_some() {
             self.program
                 .can_snapshot()
                 .map_err(|refusal| self.no_snapshot(refusal.into()))?;
         }
-        let unknown = || PluginError::Unknown(filter.name.clone());
+        let unknown = || PluginError::Unknown(self.filter.name.clone());
         let this = self.this.upgrade().ok_or_else(unknown)?;
         let world = LiveWorld::new(Rc::clone(&self.shared), &this);
+        if self.line.is_none() {
+            let (guest, program) = self.raise_here(world).await?;
+            return self.settle(guest, program, birth);
+        }
+        // What the guest begins happens when it has started: others run while it waits.
+        let (over, gate) = watch::channel(());
+        let (mut guest, program) = self.raise_here(world.held(gate)).await?;
+        guest.vm.world().release();
+        self.settle(guest, program, birth)?;
+        let _ = over.send(());
+        Ok(())
+    }
+
+    /// Makes a VM on this worker and starts it.
+    pub(super) async fn raise_here(
+        &self,
+        world: LiveWorld,
+    ) -> Result<(Guest, Arc<Program>), PluginError> {
         let program = self.tier.current();
-        let vm = self.maker.start(&program, world, filter);
+        let vm = self.maker.start(&program, world, &self.filter).await;
         let vm = vm.map_err(|error| self.no_start(error))?;
         let mut guest = Guest {
             vm,
             roots: Vec::with_capacity(self.specs.len()),
         };
         for spec in &self.specs {
-            guest.start_root(spec, &self.meter)?;
+            guest.start_root(spec, &self.meter).await?;
         }
-        self.settle(guest, program, birth)
+        Ok((guest, program))
     }
 
     /// A VM that has started takes its place.
@@ -101,12 +134,13 @@ impl Slot {
 }
 
 impl Guest {
-    fn start_root(&mut self, spec: &RootSpec, meter: &Meter) -> Result<(), PluginError> {
+    async fn start_root(&mut self, spec: &RootSpec, meter: &Meter) -> Result<(), PluginError> {
         let root = Root::new(Arc::clone(&spec.filter), spec.configuration.clone());
         let root = self.vm.world().add_root(root);
         self.roots.push(root);
         for event in start_events(spec, root) {
-            let result = self.vm.deliver(&event, spec.filter.limits.start);
+            let limit = spec.filter.limits.start;
+            let result = self.vm.deliver_in_time(&event, limit).await;
             accept((&event, result), &spec.filter, meter)?;
         }
         Ok(())

@@ -137,10 +137,19 @@ impl Slot {
         self.note_memory(0);
         self.stats.ended();
         self.life.set(self.life.get() + 1);
+        let streams = guest.vm.world().streams();
+        self.dismiss_line();
         Some(Lost {
             has_acted: guest.vm.has_acted(),
-            streams: guest.vm.world().streams(),
+            streams,
         })
+    }
+
+    /// A VM is given up whose guest waits for something that will not come any more.
+    pub(super) fn abandon_vm(&self) {
+        if let Some(lost) = self.lose_vm() {
+            self.tell_failed(lost.streams);
+        }
     }
 
     fn tell_failed(&self, streams: Vec<(StreamRef, usize)>) {
@@ -254,7 +263,7 @@ impl Slot {
             return Attempt::Wait(delay);
         }
         let began = Instant::now();
-        match self.start(Birth::Replacement) {
+        match self.start_at_once(Birth::Replacement) {
             Ok(()) => {
                 self.begin_trial(began.elapsed());
                 Attempt::Started
@@ -345,9 +354,10 @@ fn report_of(error: &PluginError) -> FailureReport {
             callback, failure, ..
         } => return FailureReport::new(FailureKind::Start, failure, callback),
         PluginError::Refused { callback, .. } => callback,
-        PluginError::Start { .. } | PluginError::Unknown(_) | PluginError::NoSnapshot { .. } => {
-            "start"
-        }
+        PluginError::Start { .. }
+        | PluginError::Unknown(_)
+        | PluginError::SharedData { .. }
+        | PluginError::NoSnapshot { .. } => "start",
     };
     FailureReport::bare(FailureKind::Start, error.to_string(), callback)
 }

@@ -53,11 +53,12 @@ impl Slot {
         self.pending.borrow().is_some()
     }
 
-    /// Whether the next VM can start on a thread of its own: its state is to come back.
+    /// Whether the next VM can start while the worker does other things: on a thread of its own, if
+    /// its state can come back from there, or here, if it may wait.
     pub(super) fn can_start_aside(&self) -> bool {
         self.copy_of().is_none()
             && !matches!(self.filter.isolation, Isolation::Process(_))
-            && self.program.can_snapshot().is_ok()
+            && (self.line.is_some() || self.program.can_snapshot().is_ok())
     }
 
     /// Begins to start a VM aside, after a while.
@@ -136,6 +137,15 @@ impl Slot {
         let this = self.this.upgrade();
         let this = this.ok_or_else(|| PluginError::Unknown(self.filter.name.clone()))?;
         let world = LiveWorld::new(Rc::clone(&self.shared), &this).held(gate);
+        if self.program.can_snapshot().is_err() {
+            let (mut guest, program) = self.raise_here(world).await?;
+            guest.vm.world().release();
+            return Ok(Raised {
+                guest,
+                program,
+                cost: began.elapsed(),
+            });
+        }
         let program = self.tier.current();
         let making = Making {
             engine: self.shared.process.engine.clone(),

@@ -96,6 +96,8 @@ pub(crate) const WASI: &[Row] = &[
     ("fd_read", "(wasi fd_read 3 64 1 72)", 52),
     ("fd_pread", "(wasi fd_pread 3 64 1 0 72)", 52),
     ("fd_seek", "(wasi fd_seek 3 0 0 72)", 0),
+    ("memory_map", "(wasi memory_map 3 0 65536 1 1)", -8),
+    ("memory_unmap", "(wasi memory_unmap 0 0)", 28),
     ("fd_close", "(wasi fd_close 3)", 0),
     ("fd_fdstat_get", "(wasi fd_fdstat_get 1 64)", 0),
     ("fd_fdstat_set_flags", "(wasi fd_fdstat_set_flags 1 0)", 52),

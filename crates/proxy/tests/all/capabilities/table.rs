@@ -27,7 +27,10 @@ fn stage(script: &str, capabilities: &[&str]) -> Stage {
 
 /// The statuses in the lines behind the first: the second word of each.
 fn statuses(lines: &[String]) -> Vec<i32> {
-    let status = |line: &String| line.split(' ').nth(1)?.parse().ok();
+    let status = |line: &String| {
+        let number: u32 = line.split(' ').nth(1)?.parse().ok()?;
+        Some(number.cast_signed())
+    };
     lines
         .iter()
         .skip(1)
@@ -63,14 +66,20 @@ fn each_function_works_by_its_name() {
 fn check_none(rows: &[Row], namespace: Namespace) {
     let expected = match namespace {
         Namespace::Env => 10,
-        Namespace::Wasi => 76,
+        Namespace::Wasi | Namespace::Maps | Namespace::DraftMaps => 76,
     };
     let script: String = rows.iter().map(|row| row.1).collect();
     let gateway = stage(&script, &[]).start();
     let response = gateway.ask("GET /p HTTP/1.1\r\nhost: h\r\nx-kept: 1\r\n\r\n");
     assert_eq!(response.brief(), (200, "ok"));
     let lines = gateway.logs_when(0, rows.len() + 1);
-    assert_eq!(statuses(&lines), vec![expected; rows.len()], "{lines:#?}");
+    let answered = |row: &Row| match row.0 {
+        // It answers an address; what is below is a failure.
+        "memory_map" => -expected,
+        _ => expected,
+    };
+    let answers: Vec<i32> = rows.iter().map(answered).collect();
+    assert_eq!(statuses(&lines), answers, "{lines:#?}");
     // Nothing of it was done: the request goes as it came, and no callout was sent.
     let request = gateway.upstream.until(|_| true).head;
     assert!(request.contains("x-kept: 1"), "{request}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use weir_model::{
     AccessLog, Action, Cluster, Endpoint, EndpointHost, FilterUse, Forward, ForwardedFor,
     HeaderMatch, HeaderTest, Listener, Module, ModuleSource, Name, Node, PathMatch, Respond,
-    Retries, Route, RouteMatch, Site,
+    Retries, Route, RouteMatch, SharedMap, Site,
 };
 
 use super::{Role, Stage};
@@ -24,7 +24,7 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a folder");
         let mut modules: BTreeMap<Name, Module> = BTreeMap::new();
         let mut codes: Vec<(Vec<u8>, Name)> = Vec::new();
-        let mut site = site();
+        let mut site = site(self.maps);
         let mut listener = Listener::at(([127, 0, 0, 1], 0).into());
         let mut chain = Vec::new();
         for (mut filter, code, role) in self.filters {
@@ -57,7 +57,7 @@ impl Stage {
             }
             site.filters.insert(filter.name.clone(), filter);
         }
-        listener.routes = routes(&chain);
+        listener.routes = routes(&chain, self.idle);
         listener.metadata = self.metadata.clone();
         for route in &mut listener.routes {
             if let Some((name, configuration)) = &self.configured
@@ -104,12 +104,14 @@ impl Stage {
     }
 }
 
-fn site() -> Site {
+fn site(maps: Vec<(Name, SharedMap)>) -> Site {
     Site {
         listeners: Vec::new(),
         clusters: BTreeMap::new(),
         modules: BTreeMap::new(),
         filters: BTreeMap::new(),
+        maps: maps.into_iter().collect(),
+        stores: BTreeMap::new(),
         background: Vec::new(),
         admin: None,
         workers: None,
@@ -124,7 +126,7 @@ fn site() -> Site {
 }
 
 /// `/other` answers by itself; the header `x-route: side` leads to the other upstream.
-fn routes(chain: &[FilterUse]) -> Vec<Route> {
+fn routes(chain: &[FilterUse], idle: Option<Duration>) -> Vec<Route> {
     let respond = Respond {
         status: 200,
         headers: Vec::new(),
@@ -152,7 +154,7 @@ fn routes(chain: &[FilterUse]) -> Vec<Route> {
         Action::Forward(Forward {
             cluster: cluster.into(),
             timeout: Some(Duration::from_secs(10)),
-            idle_timeout: None,
+            idle_timeout: idle,
             retries: Retries::default(),
         })
     };

@@ -34,6 +34,9 @@ pub(super) fn judge(report: &Report, filter: &Filter, site: &Site, findings: &mu
     if needs.foreign_functions && grants.foreign_functions.as_ref().is_some_and(Vec::is_empty) {
         tell("its module calls foreign functions, and its grants name none".to_owned());
     }
+    if needs.maps && grants.maps.maps.is_empty() {
+        tell("its module opens shared maps, and its grants name none".to_owned());
+    }
     for name in grants.foreign_functions.iter().flatten() {
         if !weir_proxy::foreign::NAMES.contains(&name.as_str()) {
             let meant = weir_control::nearest(name, weir_proxy::foreign::NAMES.iter().copied());

@@ -4,6 +4,7 @@
 //! filter logs, what upstreams get, what the client gets and what is noted must be the same.
 
 mod files;
+mod maps;
 #[path = "../../../../proxy/tests/all/capabilities/rows.rs"]
 mod rows;
 
@@ -106,13 +107,15 @@ impl Scene<'_> {
             );
             chain.push(name);
         }
+        let has_maps = self.keys.contains("maps:");
+        let maps = if has_maps { "maps: { m: {} }\n" } else { "" };
         let (address, chain) = (upstream.address, chain.join(", "));
         format!(
             "workers: 1\nlisteners:\n  - address: 127.0.0.1:0\n    routes:\n      - {{ filters: [{chain}], forward: up }}\n\
              clusters:\n  up: {{ endpoints: [\"{address}\"], ejection: off }}\n  \
              side: {{ endpoints: [\"{address}\"], ejection: off }}\n  \
              dead2: {{ endpoints: [\"127.0.0.1:1\"], ejection: off, protocol: http2 }}\n\
-             modules:\n{modules}filters:\n{filters}"
+             modules:\n{modules}filters:\n{filters}{maps}"
         )
     }
 }

@@ -1,0 +1,339 @@
+//! Shared maps on the admin address: what there is, single entries, pages of them, changes.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /maps` | all named maps with their numbers |
+//! | `GET /maps/NAME` | the numbers of one |
+//! | `GET /maps/NAME/entries?prefix=&after=&limit=` | entries in the order of their keys |
+//! | `GET /maps/NAME/entry?key=` | the bytes of a value; its version in `x-weir-version` |
+//! | `PUT /maps/NAME/entry?key=&if_absent&if_version=&ttl_ms=` | stores the request's body |
+//! | `DELETE /maps/NAME/entry?key=&if_version=` | removes an entry |
+//! | `GET /maps/NAME/watch?prefix=` | changes from now on, a JSON object a line, until the client goes |
+//!
+//! Names and keys are percent-encoded; `scope=` names the scope of a map that has one. The operator
+//! needs no grant.
+
+mod view;
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde_json::{Value as Json, json};
+use weir_maps::graph::Root;
+use weir_maps::store::{Condition, Found, Range, Seen, Stat, Store as _, Terms};
+use weir_maps::{Answer, Change, Engine, MapError, Value, Watch};
+use weir_model::limits;
+
+use super::answer::{Answer as Reply, TEXT};
+use super::query::{decoded, parameter};
+
+/// Name of the header with an entry's version.
+pub(super) const VERSION: &str = "x-weir-version";
+
+const BYTES: &str = "application/octet-stream";
+const LINES: &str = "application/x-ndjson";
+
+/// What a request about maps is answered.
+pub(super) enum Told {
+    /// All at once.
+    Whole(Reply),
+    /// As it happens.
+    Changes(Changes),
+}
+
+/// Which part of a map a path names.
+enum Part {
+    Numbers,
+    Entries,
+    Entry,
+    Watch,
+}
+
+/// Counts watches that go on.
+#[derive(Clone, Default)]
+pub(super) struct Watches(Rc<Cell<usize>>);
+
+/// Changes of a map as lines of JSON: the body of an answer.
+pub(super) struct Changes {
+    watch: Watch,
+    watches: Watches,
+    is_over: bool,
+}
+
+/// Why a request is refused.
+struct Refusal(StatusCode, String);
+
+type Outcome = Result<Told, Refusal>;
+
+impl From<MapError> for Refusal {
+    fn from(error: MapError) -> Self {
+        let status = match &error {
+            MapError::Again { .. } | MapError::Exists => StatusCode::CONFLICT,
+            MapError::NoEntry => StatusCode::NOT_FOUND,
+            MapError::NoSpace { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            MapError::NoMemory { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            MapError::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
+            MapError::Io(_) => StatusCode::BAD_GATEWAY,
+            MapError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            MapError::BadHandle(_)
+            | MapError::Fault { .. }
+            | MapError::Invalid(_)
+            | MapError::NameTooLong { .. }
+            | MapError::Overflow { .. }
+            | MapError::Stale
+            | MapError::NotCapable => StatusCode::BAD_REQUEST,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+impl Refusal {
+    fn bad(text: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, text.into())
+    }
+}
+
+/// Methods that a path of maps knows; `None`: it is none.
+pub(super) fn methods(path: &str) -> Option<&'static str> {
+    let rest = path.strip_prefix("/maps")?;
+    if rest.is_empty() {
+        return Some("GET, HEAD");
+    }
+    let (_, part) = split(rest.strip_prefix('/')?)?;
+    Some(match part {
+        Part::Entry => "GET, HEAD, PUT, DELETE",
+        Part::Numbers | Part::Entries | Part::Watch => "GET, HEAD",
+    })
+}
+
+/// A map's name, and what of it is meant.
+fn split(rest: &str) -> Option<(String, Part)> {
+    let (name, part) = rest.split_once('/').unwrap_or((rest, ""));
+    let part = match part {
+        "" => Part::Numbers,
+        "entries" => Part::Entries,
+        "entry" => Part::Entry,
+        "watch" => Part::Watch,
+        _ => return None,
+    };
+    let name = String::from_utf8(decoded(name)).ok()?;
+    (!name.is_empty()).then_some((name, part))
+}
+
+/// Answers a request whose path and method [`methods`] has admitted.
+pub(super) async fn answer(request: Request<Incoming>, engine: &Engine, watches: &Watches) -> Told {
+    let outcome = carry_out(request, engine, watches).await;
+    outcome.unwrap_or_else(|Refusal(status, text)| {
+        Told::Whole(Reply::new(status, TEXT, format!("{text}\n")))
+    })
+}
+
+async fn carry_out(request: Request<Incoming>, engine: &Engine, watches: &Watches) -> Outcome {
+    let (head, body) = request.into_parts();
+    let query = head.uri.query();
+    let rest = head.uri.path().strip_prefix("/maps/").unwrap_or_default();
+    let Some((name, part)) = split(rest) else {
+        return list(engine).await;
+    };
+    let scope = parameter(query, "scope").unwrap_or_default();
+    let scope = String::from_utf8_lossy(&scope);
+    let map = engine.find(&scope, &name).ok_or_else(|| {
+        let text = format!("there is no map {name:?}; GET /maps lists them");
+        Refusal(StatusCode::NOT_FOUND, text)
+    })?;
+    match (part, &head.method) {
+        (Part::Numbers, _) => {
+            let stat = stat_of(&map).await?;
+            let shown = view::numbers((&scope, &name), &map, &stat);
+            Ok(Told::Whole(Reply::json(&shown)))
+        }
+        (Part::Entries, _) => entries(&map, query).await,
+        (Part::Watch, _) => watch(&map, query, watches).await,
+        (Part::Entry, &Method::PUT) => put(&map, query, body).await,
+        (Part::Entry, &Method::DELETE) => remove(&map, query).await,
+        (Part::Entry, _) => get(&map, query).await,
+    }
+}
+
+async fn list(engine: &Engine) -> Outcome {
+    let mut maps = Vec::new();
+    for (scope, name, map) in engine.list() {
+        // One back end that is away does not hide the others.
+        maps.push(match stat_of(&map).await {
+            Ok(stat) => view::numbers((&scope, &name), &map, &stat),
+            Err(error) => json!({ "name": &*name, "scope": &*scope, "error": error.to_string() }),
+        });
+    }
+    let stat = engine.stat();
+    Ok(Told::Whole(Reply::json(&json!({
+        "maps": maps,
+        "anonymous": {
+            "maps": stat.anonymous,
+            "freeing": stat.freeing,
+            "collected": stat.collected,
+            "cycles": stat.cycles,
+        },
+        "tickets": engine.tickets_open(),
+    }))))
+}
+
+async fn stat_of(map: &Root) -> Result<Stat, MapError> {
+    map.map().store().stat().wait().await
+}
+
+async fn get(map: &Root, query: Option<&str>) -> Outcome {
+    let key = key_of(query)?;
+    let found = map
+        .map()
+        .store()
+        .read(&key, &mut |seen: Seen<'_>| Found::from(seen));
+    let found = match found {
+        Answer::Now(found) => found?,
+        Answer::Later(found) => found.await?,
+    };
+    let found = found.ok_or(MapError::NoEntry)?;
+    let bytes = found.value.bytes().map(Bytes::copy_from_slice);
+    let bytes = bytes.ok_or_else(|| {
+        Refusal::bad("the entry has no bytes to be shown: it refers to a map, or is a region")
+    })?;
+    let reply = Reply::ok(BYTES, bytes).with_version(found.version);
+    Ok(Told::Whole(reply))
+}
+
+async fn put(map: &Root, query: Option<&str>, body: Incoming) -> Outcome {
+    let key = key_of(query)?;
+    let version = number(query, "if_version")?;
+    let condition = match (parameter(query, "if_absent"), version) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::bad("if_absent and if_version exclude each other"));
+        }
+        (Some(_), None) => Condition::Absent,
+        (None, Some(version)) => Condition::expected(version),
+        (None, None) => Condition::Always,
+    };
+    let terms = Terms {
+        condition,
+        ttl: number(query, "ttl_ms")?.map(Duration::from_millis),
+        bytes_max: None,
+    };
+    let most = limits::ADMIN_VALUE_BYTES_MAX;
+    let body = Limited::new(body, most).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            let text = format!("a value that is written here has at most {most} bytes");
+            return Refusal(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
+        Refusal::bad(format!("the request's body cannot be read: {error}"))
+    })?;
+    let value = Value::from(body.to_bytes());
+    let version = map.map().store().write(&key, value, terms).wait().await?;
+    tracing::info!(map = map.map().name(), key = %key.escape_ascii(), version, "an entry was stored on the admin address");
+    let reply = Reply::json(&json!({ "version": version })).with_version(version);
+    Ok(Told::Whole(reply))
+}
+
+async fn remove(map: &Root, query: Option<&str>) -> Outcome {
+    let key = key_of(query)?;
+    let condition = number(query, "if_version")?.map_or(Condition::Always, Condition::expected);
+    map.map().store().remove(&key, condition).wait().await?;
+    tracing::info!(map = map.map().name(), key = %key.escape_ascii(), "an entry was removed on the admin address");
+    Ok(Told::Whole(Reply::json(&json!({ "removed": true }))))
+}
+
+async fn entries(map: &Root, query: Option<&str>) -> Outcome {
+    let prefix = parameter(query, "prefix").unwrap_or_default();
+    let after = parameter(query, "after");
+    let most = limits::ADMIN_PAGE_ENTRIES_MAX;
+    let limit = number(query, "limit")?.map_or(most, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, most)
+    });
+    let range = Range {
+        prefix: &prefix,
+        after: after.as_deref(),
+        entries: limit,
+        bytes: limits::ADMIN_PAGE_BYTES_MAX,
+    };
+    let page = match map.map().store().scan(range).wait().await {
+        // One that is larger than a page comes alone.
+        Err(MapError::Overflow { needed }) => {
+            let range = Range {
+                entries: 1,
+                bytes: needed,
+                ..range
+            };
+            map.map().store().scan(range).wait().await?
+        }
+        page => page?,
+    };
+    let items: Vec<Json> = page.items.iter().map(view::entry).collect();
+    Ok(Told::Whole(Reply::json(&json!({
+        "entries": items,
+        "more": page.more,
+    }))))
+}
+
+async fn watch(map: &Root, query: Option<&str>, watches: &Watches) -> Outcome {
+    let most = limits::ADMIN_WATCHES_MAX;
+    if watches.0.get() >= most {
+        let text = format!("{most} watches go on here already");
+        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, text));
+    }
+    let prefix = parameter(query, "prefix").unwrap_or_default();
+    let watch = map.map().store().watch(&prefix).wait().await?;
+    watches.0.set(watches.0.get() + 1);
+    Ok(Told::Changes(Changes {
+        watch,
+        watches: watches.clone(),
+        is_over: false,
+    }))
+}
+
+fn key_of(query: Option<&str>) -> Result<Vec<u8>, Refusal> {
+    parameter(query, "key").ok_or_else(|| Refusal::bad("expected ?key=KEY"))
+}
+
+fn number(query: Option<&str>, name: &str) -> Result<Option<u64>, Refusal> {
+    let Some(bytes) = parameter(query, name) else {
+        return Ok(None);
+    };
+    let number = std::str::from_utf8(&bytes).ok();
+    let number = number.and_then(|text| text.parse().ok());
+    let told = || Refusal::bad(format!("{name} is a number of at most 64 bits"));
+    number.map(Some).ok_or_else(told)
+}
+
+impl Changes {
+    pub(super) const CONTENT_TYPE: &'static str = LINES;
+}
+
+impl http_body::Body for Changes {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let change = ready!(self.watch.poll_next(cx));
+        self.is_over = change == Change::Gone;
+        let line = format!("{}\n", view::change(&change));
+        Poll::Ready(Some(Ok(Frame::data(line.into()))))
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.watches.0.set(self.watches.0.get().saturating_sub(1));
+    }
+}

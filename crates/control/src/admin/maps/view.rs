@@ -1,0 +1,86 @@
+//! Maps, entries and changes as JSON.
+//!
+//! Bytes that are text are a string; others are `{"base64": …}`.
+
+use base64ct::{Base64, Encoding as _};
+use serde_json::{Value as Json, json};
+use weir_maps::graph::Root;
+use weir_maps::store::{Item, Stat};
+use weir_maps::{Change, Event, Eviction, Value};
+
+/// What is known of a map.
+pub(super) fn numbers((scope, name): (&str, &str), map: &Root, stat: &Stat) -> Json {
+    let options = map.map().options();
+    json!({
+        "name": name,
+        "scope": scope,
+        "entries": stat.entries,
+        "bytes": stat.bytes,
+        "version": stat.version,
+        "evicted": stat.evicted,
+        "watches": stat.watches,
+        "references": map.graph().references(map.map().id()),
+        "entries_max": options.entries_max,
+        "bytes_max": stat.quota_bytes,
+        "value_bytes_max": options.value_bytes_max,
+        "ttl_ms": options.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+        "eviction": match options.eviction {
+            Eviction::Refuse => "none",
+            Eviction::Lru => "lru",
+        },
+    })
+}
+
+/// An entry of a page.
+pub(super) fn entry(item: &Item) -> Json {
+    let mut shown = json!({ "key": bytes(&item.key), "version": item.version });
+    let (name, value) = value(&item.value);
+    shown[name] = value;
+    // Eight bytes may be a counter; nothing says so.
+    if let Ok(number) = item.value.as_number() {
+        shown["counter"] = number.into();
+    }
+    shown
+}
+
+/// What a watcher is told.
+pub(super) fn change(change: &Change) -> Json {
+    match change {
+        Change::Entry {
+            key,
+            event,
+            version,
+        } => {
+            let event = match event {
+                Event::Set => "set",
+                Event::Deleted => "deleted",
+                Event::Expired => "expired",
+                Event::Evicted => "evicted",
+            };
+            json!({ "event": event, "key": bytes(key.bytes()), "version": version })
+        }
+        Change::Cleared => json!({ "event": "cleared" }),
+        Change::Gone => json!({ "event": "gone" }),
+        Change::Resync => json!({ "event": "resync" }),
+    }
+}
+
+fn value(value: &Value) -> (&'static str, Json) {
+    match (value.bytes(), value.child()) {
+        (Some(held), _) => ("value", bytes(held)),
+        (None, Some(child)) => ("map", child.0.into()),
+        (None, None) => ("region", json!({ "bytes": value.length() })),
+    }
+}
+
+fn bytes(bytes: &[u8]) -> Json {
+    let is_text = |text: &&str| {
+        !text
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+    };
+    match std::str::from_utf8(bytes).ok().filter(is_text) {
+        Some(text) => text.into(),
+        None => json!({ "base64": Base64::encode_string(bytes) }),
+    }
+}

@@ -1,0 +1,113 @@
+//! Maps, and what a use of a module may do with them.
+
+use serde_json::{Value, json};
+use weir_model::limits::{maps as limits, redis as limits_of_redis};
+use weir_model::{MapEviction, MapRight, MapRights};
+
+use crate::file::stores::MapStoreText;
+use crate::problem::{Refusal, shortened};
+use crate::shape::basic::choices;
+use crate::shape::quantity::{Count, Size, Time};
+use crate::shape::section::section;
+use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
+use crate::yaml::{self, Node};
+
+section! {
+    /// A map that modules share. Nothing reaches it without a grant (`grants.maps` of a filter).
+    struct MapText = "map" {
+        /// What keeps its entries: the gateway's memory, for as long as it runs, or one of `stores`.
+        store: Placed<MapStoreText> = Placed::default();
+        /// Entries at most.
+        entries: Count<1, { limits::CONFIGURED_ENTRIES_MAX }> = Count(limits::ENTRIES);
+        /// Bytes at most: keys, values, and 160 bytes for each entry.
+        bytes: Size<{ limits::CONFIGURED_BYTES_MIN }, { limits::CONFIGURED_BYTES_MAX }>
+            = Size(limits::BYTES);
+        /// Length of one value at most.
+        value_bytes: Size<1, { limits::CONFIGURED_VALUE_BYTES_MAX }>
+            = Size(limits::VALUE_BYTES as u64);
+        /// How long entries live that are written without a time of their own. Left out: they stay.
+        ttl: Option<Time<1, { limits::CONFIGURED_TTL_MS_MAX }>> = None;
+        /// What a full map does with the next entry: refuses it (`none`), or gives it the place of
+        /// one that was not used for long (`lru`).
+        eviction: MapEviction = MapEviction::default();
+        /// Over how many slots of a cluster it is spread, in Redis: with more than one, some promises
+        /// are weaker ([maps-redis.md](maps-redis.md#how-many-slots)). Left out: 1.
+        slots: Option<Placed<Count<1, { limits_of_redis::SLOTS_MAX as u64 }>>> = None;
+    }
+}
+
+section! {
+    /// What the maps that a filter makes itself may hold together, over all workers.
+    struct MapQuotaText = "map quota" {
+        /// Entries at most.
+        entries: Count<0, { limits::CONFIGURED_ENTRIES_MAX }> = Count(limits::QUOTA_ENTRIES);
+        /// Bytes at most, with a kilobyte for each map and 160 bytes for each entry.
+        bytes: Size<0, { limits::CONFIGURED_BYTES_MAX }> = Size(limits::QUOTA_BYTES);
+    }
+}
+
+choices! {
+    MapEviction: "eviction" { "none" => Self::Refuse, "lru" => Self::Lru }
+}
+
+choices! {
+    MapRight: "right" {
+        "read" => Self::Read,
+        "write" => Self::Write,
+        "delete" => Self::Delete,
+        "list" => Self::List,
+        "watch" => Self::Watch,
+        "create" => Self::Create,
+        "share" => Self::Share,
+        "map_read" => Self::MapRead,
+        "map_write" => Self::MapWrite,
+        "clear" => Self::Clear,
+    }
+}
+
+/// The word for all rights.
+const ALL: &str = "all";
+
+/// Rights as they are written: a list, or `all`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RightsText(pub(crate) MapRights);
+
+impl Shape for RightsText {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let items = match &node.value {
+            yaml::Value::Scalar(scalar) if scalar.text == ALL => {
+                return Some(Self(MapRight::ALL.into_iter().collect()));
+            }
+            yaml::Value::Sequence(items) if !items.is_empty() => items,
+            yaml::Value::Scalar(_) | yaml::Value::Sequence(_) | yaml::Value::Mapping(_) => {
+                reader.refuse_kind(node, "all, or a list of rights such as [read, write]");
+                return None;
+            }
+        };
+        let mut rights: Vec<MapRight> = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            reader.under_index(index, |reader| {
+                let Some(right) = MapRight::read(item, reader) else {
+                    return;
+                };
+                if rights.contains(&right) {
+                    let what = format!("the right \"{}\" is repeated", shortened(right.name()));
+                    reader.refuse(item.at, Refusal::new(what, right.name(), "each right once"));
+                }
+                rights.push(right);
+            });
+        }
+        Some(Self(rights.into_iter().collect()))
+    }
+
+    fn sort(catalog: &mut Catalog) -> Sort {
+        let right = MapRight::sort(catalog);
+        let list = json!({ "type": "array", "items": right.schema, "minItems": 1 });
+        let schema = json!({ "anyOf": [{ "const": ALL }, list] });
+        Sort::new(format!("`{ALL}` or list of {}", right.text), schema)
+    }
+
+    fn show(&self) -> Value {
+        json!(self.0.iter().map(MapRight::name).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,286 @@
+//! The back ends of the configuration: opened once, all or none, and closed at the end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Once};
+use std::time::Instant;
+
+use weir_maps::budget::Account;
+use weir_maps::{BackEnd, MapError, MapOptions};
+use weir_model::limits::disk as limits;
+use weir_model::{
+    FileStore, Login, MapStore, Name, RedisServers, RedisServersKind, Secret, SharedMap, Site,
+    Store, Variable,
+};
+use weir_stores::disk::{DiskStore, Durability, OpenError};
+use weir_stores::durable::{DurableConfig, DurableMaps};
+use weir_stores::redis::{RedisConfigError, RedisKind, RedisMap, RedisStoreConfig, RedisStores};
+use weir_stores::ssd::{SsdConfig, SsdMaps};
+
+use super::{SCOPE, options};
+
+/// Why a store of the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file of a map.
+    #[error("map {map}: store {store} (stores.{store}): {error}")]
+    File {
+        /// Name of the map.
+        map: Name,
+        /// Name of its store.
+        store: Name,
+        /// Which file, what is wrong, and what can be done.
+        #[source]
+        error: OpenError,
+    },
+    /// A map that the store refuses.
+    #[error("map {map}: store {store} (stores.{store}): {error}")]
+    Map {
+        /// Name of the map.
+        map: Name,
+        /// Name of its store.
+        store: Name,
+        /// What is refused.
+        #[source]
+        error: MapError,
+    },
+    /// Servers that make no sense.
+    #[error("store {store}: stores.{store}.redis.{error}")]
+    Redis {
+        /// Name of the store.
+        store: Name,
+        /// Which key, and why.
+        #[source]
+        error: RedisConfigError,
+    },
+    /// A password is in a variable that the gateway does not have.
+    #[error(
+        "store {store}: stores.{store}.redis.{key} is from the variable {variable}, which is not \
+         set, empty or no text: set it in the gateway's environment"
+    )]
+    Variable {
+        /// Name of the store.
+        store: Name,
+        /// The key.
+        key: &'static str,
+        /// Name of the variable.
+        variable: String,
+    },
+    /// A map of a store that is not there.
+    #[error("map {map}: there is no store {store}")]
+    Unknown {
+        /// Name of the map.
+        map: Name,
+        /// Name of the store.
+        store: Name,
+    },
+}
+
+/// Whether stores are to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// They are.
+    Open,
+    /// Only what can be checked without them is: their maps are empty and in memory.
+    Trial,
+}
+
+/// All stores of a site.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    opened: BTreeMap<Name, Opened>,
+    /// Maps in files, to be closed.
+    disks: Vec<(Name, Arc<DiskStore>)>,
+    closed: Once,
+}
+
+/// A store.
+#[derive(Debug)]
+enum Opened {
+    Durable(DurableMaps),
+    SsdBacked(SsdMaps),
+    Redis(RedisStores),
+    Trial,
+}
+
+impl Stores {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// Which store, and why; nothing is open then.
+    pub(crate) fn open(site: &Site, opening: Opening) -> Result<Self, StoreError> {
+        let stores = site.stores.iter();
+        let stores = stores.map(|(name, store)| Ok((name.clone(), opened(name, store, opening)?)));
+        Ok(Self {
+            opened: stores.collect::<Result<_, StoreError>>()?,
+            disks: Vec::new(),
+            closed: Once::new(),
+        })
+    }
+
+    /// What keeps a map; `None`: memory.
+    ///
+    /// # Errors
+    /// Which map of which store, and why.
+    pub(crate) fn back_end(
+        &mut self,
+        (map, shared): (&Name, &SharedMap),
+        operator: &Arc<Account>,
+    ) -> Result<Option<Arc<dyn BackEnd>>, StoreError> {
+        let MapStore::Named(store) = &shared.store else {
+            return Ok(None);
+        };
+        let (map, store) = (map.clone(), store.clone());
+        let Some(opened) = self.opened.get(&store) else {
+            return Err(StoreError::Unknown { map, store });
+        };
+        let options = options(shared);
+        let disk = match opened.kept((&map, shared), (options, operator)) {
+            Kept::Memory => return Ok(None),
+            Kept::Redis(Ok(kept)) => return Ok(Some(kept)),
+            Kept::Redis(Err(error)) => return Err(StoreError::Map { map, store, error }),
+            Kept::Disk(Ok(disk)) => Arc::new(disk),
+            Kept::Disk(Err(error)) => return Err(StoreError::File { map, store, error }),
+        };
+        self.disks.push((map, Arc::clone(&disk)));
+        Ok(Some(disk))
+    }
+
+    /// Gives the worker of this thread connections of its own. Inside of its `LocalSet`.
+    pub(crate) fn serve_here(&self) {
+        for store in self.opened.values() {
+            if let Opened::Redis(stores) = store {
+                stores.serve_here();
+            }
+        }
+    }
+
+    /// Writes maps in files to the end, and closes them. What comes later fails. Blocks.
+    pub(crate) fn close(&self) {
+        self.closed.call_once(|| self.close_all());
+    }
+
+    fn close_all(&self) {
+        for (_, disk) in &self.disks {
+            // All at once; waited for below.
+            drop(disk.close());
+        }
+        let end = Instant::now() + limits::CLOSE_TIME;
+        for (map, disk) in &self.disks {
+            let left = end.saturating_duration_since(Instant::now());
+            if let Err(error) = disk.close_within(left) {
+                let file = disk.path().display();
+                tracing::error!(
+                    %map, %file, %error,
+                    "the end of the map is not written: what was acknowledged last may be lost"
+                );
+            }
+        }
+    }
+}
+
+/// For a gateway that did not come to serve.
+impl Drop for Stores {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+enum Kept {
+    Memory,
+    Disk(Result<DiskStore, OpenError>),
+    Redis(Result<Arc<dyn BackEnd>, MapError>),
+}
+
+impl Opened {
+    fn kept(
+        &self,
+        (name, shared): (&Name, &SharedMap),
+        (options, operator): (MapOptions, &Arc<Account>),
+    ) -> Kept {
+        match self {
+            Self::Trial => Kept::Memory,
+            Self::Durable(maps) => {
+                Kept::Disk(maps.open(SCOPE, name, (options, Arc::clone(operator))))
+            }
+            Self::SsdBacked(maps) => {
+                Kept::Disk(maps.open(SCOPE, name, (options, Arc::clone(operator))))
+            }
+            Self::Redis(stores) => {
+                let map = RedisMap {
+                    scope: SCOPE,
+                    name,
+                    slots: shared.slots,
+                };
+                let kept = stores.map(map, options);
+                Kept::Redis(kept.map(|kept| Arc::new(kept) as Arc<dyn BackEnd>))
+            }
+        }
+    }
+}
+
+fn opened(name: &Name, store: &Store, opening: Opening) -> Result<Opened, StoreError> {
+    let store = match store {
+        Store::Durable(files) => Opened::Durable(DurableMaps::new(durable(files))),
+        Store::SsdBacked(files) => Opened::SsdBacked(SsdMaps::new(SsdConfig {
+            folder: files.folder.clone(),
+            memory_bytes: files.memory_bytes,
+            lag: files.lag.unwrap_or(limits::CACHE_SYNC_INTERVAL),
+        })),
+        Store::Redis(servers) => {
+            let failed = |error| StoreError::Redis {
+                store: name.clone(),
+                error,
+            };
+            let config = config(name, servers)?;
+            match opening {
+                Opening::Open => Opened::Redis(RedisStores::open(config).map_err(failed)?),
+                Opening::Trial => config.check().map(|()| Opened::Trial).map_err(failed)?,
+            }
+        }
+    };
+    Ok(match opening {
+        Opening::Open => store,
+        Opening::Trial => Opened::Trial,
+    })
+}
+
+fn durable(files: &FileStore) -> DurableConfig {
+    DurableConfig {
+        folder: files.folder.clone(),
+        durability: files.lag.map_or(Durability::Synced, Durability::Relaxed),
+        memory_bytes: files.memory_bytes,
+    }
+}
+
+fn config(store: &Name, servers: &RedisServers) -> Result<RedisStoreConfig, StoreError> {
+    let password = |login: &Login, key| match &login.password {
+        None => Ok(None),
+        Some(Secret(Variable::Text(text))) => Ok(Some(text.clone())),
+        Some(Secret(Variable::OfGateway(variable))) => match std::env::var(variable) {
+            Ok(text) if !text.is_empty() => Ok(Some(text)),
+            Ok(_) | Err(_) => Err(StoreError::Variable {
+                store: store.clone(),
+                key,
+                variable: variable.clone(),
+            }),
+        },
+    };
+    Ok(RedisStoreConfig {
+        kind: match &servers.kind {
+            RedisServersKind::Single => RedisKind::Single,
+            RedisServersKind::Sentinel { primary } => RedisKind::Sentinel {
+                primary: primary.clone(),
+            },
+            RedisServersKind::Cluster => RedisKind::Cluster,
+        },
+        addresses: servers.addresses.iter().map(ToString::to_string).collect(),
+        username: servers.login.username.clone(),
+        password: password(&servers.login, "password")?,
+        sentinel_username: servers.sentinel_login.username.clone(),
+        sentinel_password: password(&servers.sentinel_login, "sentinel_password")?,
+        database: servers.database,
+        prefix: servers.prefix.clone(),
+        deadline: servers.deadline,
+    })
+}

@@ -1,0 +1,84 @@
+//! Maps in Redis or Valkey: one server, one with sentinels, or a cluster.
+//!
+//! What the entries look like there, and what is promised, is in `docs/maps-redis.md`. All changes
+//! are scripts that the server runs as one step. A worker has one connection to each server, on
+//! which the operations of all its guests travel together. Invariants: an operation ends
+//! within the deadline; one that may have been done is never sent again; a change after a watch
+//! began is told, or a gap in its place.
+
+mod config;
+mod link;
+mod names;
+mod replies;
+mod script;
+mod store;
+
+use std::sync::Arc;
+
+use weir_maps::{Eviction, MapError, MapOptions};
+
+pub use config::{RedisConfigError, RedisKind, RedisStoreConfig};
+pub use store::RedisStore;
+
+use link::Link;
+use store::Core;
+
+/// A back end: makes maps that are kept in the same place.
+#[derive(Clone, Debug)]
+pub struct RedisStores {
+    link: Arc<Link>,
+    config: Arc<RedisStoreConfig>,
+}
+
+/// Which map is meant.
+#[derive(Clone, Copy, Debug)]
+pub struct RedisMap<'a> {
+    /// Its tenant: equal names of two scopes are two maps.
+    pub scope: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Over how many slots of a cluster it is spread; 1: none of its promises is weakened.
+    pub slots: u16,
+}
+
+impl RedisStores {
+    /// Begins to connect, on a thread of its own. The servers need not be there yet.
+    ///
+    /// # Errors
+    /// What in the configuration makes no sense, or why there is no thread.
+    pub fn open(config: RedisStoreConfig) -> Result<Self, RedisConfigError> {
+        config.check()?;
+        let config = Arc::new(config);
+        let link = Link::start(Arc::clone(&config))?;
+        Ok(Self {
+            link: Arc::new(link),
+            config,
+        })
+    }
+
+    /// Gives this thread connections of its own: what it asks for then needs no other thread. For
+    /// workers, inside of their `LocalSet`; outside of one this panics.
+    pub fn serve_here(&self) {
+        self.link.serve_here();
+    }
+
+    /// A map. It is there already if another gateway or an earlier run filled it.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`]: the options make no sense; [`MapError::NotSupported`]: eviction, which
+    /// this back end cannot do.
+    pub fn map(&self, map: RedisMap<'_>, options: MapOptions) -> Result<RedisStore, MapError> {
+        options.check()?;
+        if options.eviction != Eviction::Refuse {
+            return Err(MapError::NotSupported("evicting entries"));
+        }
+        if map.slots == 0 || map.slots > weir_model::limits::redis::SLOTS_MAX {
+            return Err(MapError::Invalid("slots: from 1 to 256"));
+        }
+        if options.entries_max < u64::from(map.slots) {
+            return Err(MapError::Invalid("entries: at least one for each slot"));
+        }
+        let core = Core::new(&self.config, map, options);
+        Ok(RedisStore::new(core, Arc::clone(&self.link)))
+    }
+}

@@ -1,0 +1,2 @@
+-- Replies entries, bytes, version.
+return { OK, call('HLEN', ENTRIES), bytes, version }

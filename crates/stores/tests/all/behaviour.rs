@@ -1,0 +1,142 @@
+//! The suite: synced, relaxed, and memory over disk; with all values in memory, and with none.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use weir_maps::budget::{Account, Amount};
+use weir_maps::{ManualClock, MapOptions};
+use weir_stores::disk::{DiskStore, Durability};
+use weir_stores::durable::{DurableConfig, DurableMaps};
+use weir_stores::ssd::{SsdConfig, SsdMaps};
+
+use crate::suite::Backend;
+
+/// A folder of maps, on a clock that the test moves.
+pub(crate) struct Durable {
+    pub(crate) clock: ManualClock,
+    folder: TempDir,
+    config: DurableConfig,
+    made: AtomicU64,
+}
+
+impl Durable {
+    pub(crate) fn with(durability: Durability, memory_bytes: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::default();
+        // The beginning of time is for none.
+        clock.advance(Duration::from_secs(1));
+        let config = DurableConfig {
+            folder: folder.path().into(),
+            durability,
+            memory_bytes,
+        };
+        Self {
+            clock,
+            config,
+            folder,
+            made: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn maps(&self) -> DurableMaps {
+        DurableMaps::with_clock(self.config.clone(), Arc::new(self.clock.clone()))
+    }
+
+    pub(crate) fn named(&self, name: &str, options: MapOptions) -> DiskStore {
+        self.maps().open("", name, (options, unlimited())).unwrap()
+    }
+
+    /// As a map of memory over disk.
+    fn cache(&self, options: MapOptions) -> DiskStore {
+        let config = SsdConfig {
+            memory_bytes: self.config.memory_bytes,
+            lag: SHORT,
+            ..SsdConfig::of(self.folder.path())
+        };
+        let maps = SsdMaps::with_clock(config, Arc::new(self.clock.clone()));
+        let name = self.fresh();
+        maps.open("", &name, (options, unlimited())).unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        assert!(self.folder.path().exists());
+        self.maps().path("", name)
+    }
+
+    fn next(&self, options: MapOptions) -> DiskStore {
+        self.named(&self.fresh(), options)
+    }
+
+    fn fresh(&self) -> String {
+        format!("map {}", self.made.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+pub(crate) fn unlimited() -> Arc<Account> {
+    Arc::new(Account::new(Amount {
+        entries: u64::MAX,
+        bytes: u64::MAX,
+    }))
+}
+
+/// A kind of back end as the suite wants it.
+macro_rules! kind {
+    ($name:ident, $make:expr, $open:ident) => {
+        pub(crate) struct $name(Durable);
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($make)
+            }
+        }
+
+        impl Backend for $name {
+            type Store = DiskStore;
+
+            fn open(&self, options: MapOptions) -> DiskStore {
+                self.0.$open(options)
+            }
+
+            fn pass(&self, time: Duration) {
+                self.0.clock.advance(time);
+            }
+        }
+    };
+}
+
+const SHORT: Duration = Duration::from_millis(5);
+
+const RELAXED: Durability = Durability::Relaxed(SHORT);
+
+kind!(Synced, Durable::with(Durability::Synced, 1 << 20), next);
+kind!(SyncedCold, Durable::with(Durability::Synced, 0), next);
+kind!(Relaxed, Durable::with(RELAXED, 1 << 20), next);
+kind!(RelaxedCold, Durable::with(RELAXED, 0), next);
+kind!(Ssd, Durable::with(RELAXED, 1000), cache);
+
+mod synced {
+    crate::suite::all_rows!(crate::behaviour::Synced);
+}
+mod synced_cold {
+    crate::suite::all_rows!(crate::behaviour::SyncedCold);
+}
+mod relaxed {
+    crate::suite::all_rows!(crate::behaviour::Relaxed);
+}
+mod relaxed_cold {
+    crate::suite::all_rows!(crate::behaviour::RelaxedCold);
+}
+mod ssd {
+    crate::suite::all_rows!(crate::behaviour::Ssd);
+}
+
+#[test]
+fn rows_do_not_disturb_each_other() {
+    let relaxed = Relaxed::default();
+    for (_, row) in crate::suite::rows() {
+        row(&relaxed);
+    }
+}

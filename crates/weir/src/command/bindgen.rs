@@ -1,0 +1,168 @@
+//! `weir bindgen`: code for typed maps.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use weir_bindgen::declaration::Declarations;
+use weir_bindgen::generate::{Language, generate};
+use weir_bindgen::read::{Source, Sources, read};
+use weir_bindgen::schema::compatible;
+use weir_bindgen::{Problems, Schema};
+use weir_model::limits::bindgen as limits;
+
+use crate::cli::{Bindgen, BindgenLanguage};
+use crate::failure::{Failure, Outcome};
+use crate::terminal::{Terminal, Tone, printable};
+
+/// Formats, checks or writes code.
+pub(super) fn run(arguments: &Bindgen, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
+    if arguments.format {
+        return format(arguments, terminal);
+    }
+    let schema = load(&arguments.files, terminal)?;
+    if let Some(old) = &arguments.check {
+        check(old, &schema, terminal)?;
+    }
+    if arguments.schema {
+        return super::print_json(&schema.to_json(), terminal);
+    }
+    if let (Some(lang), Some(out)) = (arguments.lang, &arguments.out) {
+        return write(arguments, (lang, out.as_path()), &schema, terminal);
+    }
+    let told = format!(
+        "{} maps, {} types and {} services are fine\n",
+        schema.maps.len(),
+        schema.types.len(),
+        schema.services.len()
+    );
+    terminal.print(&told)?;
+    Ok(Outcome::Fine)
+}
+
+/// Tells mistakes, each on a line of its own.
+fn refuse(problems: &Problems, terminal: &mut Terminal<'_>) -> Failure {
+    for problem in &problems.0 {
+        terminal.remark(&format!("{}\n", printable(&problem.to_string())));
+    }
+    Failure::TypedMaps
+}
+
+fn source(path: &Path) -> Result<Source, Failure> {
+    let failed = |error| Failure::read(path, error);
+    let file = fs::File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    file.take(limits::SOURCE_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > limits::SOURCE_BYTES_MAX {
+        let told = format!("it has more than {} bytes", limits::SOURCE_BYTES_MAX);
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, told)));
+    }
+    let name = path.display().to_string();
+    Ok(Source { name, text })
+}
+
+/// The types beside a file, in the order of their names.
+fn beside(file: &Path) -> Result<Vec<Source>, Failure> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    let failed = |error| Failure::read(folder, error);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        if matches!(kind, Some("wit" | "proto")) && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.iter().map(|path| source(path)).collect()
+}
+
+fn load(files: &[std::path::PathBuf], terminal: &mut Terminal<'_>) -> Result<Schema, Failure> {
+    let mut sources = Sources::default();
+    for path in files {
+        sources.given.push(source(path)?);
+    }
+    if let Some(first) = files.first() {
+        sources.beside = beside(first)?;
+    }
+    read(&sources).map_err(|problems| refuse(&problems, terminal))
+}
+
+/// Brings `.map` files into their one form.
+fn format(arguments: &Bindgen, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
+    for path in &arguments.files {
+        let source = source(path)?;
+        let parsed = Declarations::parse(&source.name, &source.text)
+            .map_err(|problems| refuse(&problems, terminal))?;
+        let formatted = parsed.formatted();
+        if formatted != source.text {
+            fs::write(path, formatted).map_err(|error| Failure::write(path, error))?;
+            terminal.print(&format!("formatted {}\n", path.display()))?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Refuses a schema that cannot read the entries of an older one.
+fn check(old: &Path, schema: &Schema, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let is_json = old.extension().is_some_and(|kind| kind == "json");
+    let before = if is_json {
+        let text = source(old)?.text;
+        let told =
+            |error: String| Failure::read(old, io::Error::new(io::ErrorKind::InvalidData, error));
+        let json = serde_json::from_str(&text).map_err(|error| told(error.to_string()))?;
+        Schema::from_json(&json).map_err(|error| told(error.to_string()))?
+    } else {
+        load(&[old.to_owned()], terminal)?
+    };
+    let breaks = compatible(&before, schema);
+    if breaks.is_empty() {
+        return Ok(());
+    }
+    for found in breaks {
+        terminal.remark(&format!("{}\n", printable(&found.to_string())));
+    }
+    Err(Failure::TypedMaps)
+}
+
+fn write(
+    arguments: &Bindgen,
+    (lang, out): (BindgenLanguage, &Path),
+    schema: &Schema,
+    terminal: &mut Terminal<'_>,
+) -> Result<Outcome, Failure> {
+    let stem = arguments
+        .files
+        .first()
+        .and_then(|file| file.file_stem())
+        .unwrap_or_default();
+    let stem = stem.to_string_lossy();
+    let stem = arguments.name.as_deref().unwrap_or(&stem);
+    fs::create_dir_all(out).map_err(|error| Failure::write(out, error))?;
+    for file in generate(schema, language(lang), stem) {
+        let path = out.join(&file.name);
+        fs::write(&path, file.text).map_err(|error| Failure::write(&path, error))?;
+        let shown = path.display().to_string();
+        terminal.print(&format!(
+            "{} {}\n",
+            terminal.paint(Tone::Good, "wrote"),
+            printable(&shown)
+        ))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+const fn language(chosen: BindgenLanguage) -> Language {
+    match chosen {
+        BindgenLanguage::Rust => Language::Rust,
+        BindgenLanguage::C => Language::C,
+        BindgenLanguage::Python => Language::Python,
+        BindgenLanguage::Javascript => Language::JavaScript,
+        BindgenLanguage::Proto => Language::Proto,
+    }
+}

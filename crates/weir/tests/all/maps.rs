@@ -1,0 +1,92 @@
+//! Shared maps as operators meet them: the configuration, what commands say of modules, numbers.
+
+use weir::Outcome;
+
+use crate::Folder;
+use crate::harness::{Gateway, Upstream, until};
+
+const SCRIPT: &str = r#"
+(import "wasi_map_v1" "open" (func $open (param i32 i32 i64 i32) (result i32)))
+(import "wasi_map_v1" "create" (func $create (param i32 i32) (result i32)))
+(import "wasi_map_v1" "set" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+(request_headers
+  (show "open" (call $open (ptr "m") (len "m") (i64.const 2) 60000))
+  (show "set" (call $set (i32.load 60000) (ptr "k") (len "k") (ptr "value") (len "value")))
+  (show "create" (call $create 0 60000)))"#;
+
+const SITE: &str = "listeners:
+  - address: 127.0.0.1:0
+    routes:
+      - filters: [one]
+        forward: up
+clusters:
+  up: { endpoints: [\"UPSTREAM\"] }
+modules:
+  m: { file: FILE }
+filters:
+  one: { module: m, GRANTS }
+maps:
+  m: { bytes: 1MiB }
+code_cache: off
+";
+
+fn guest() -> Vec<u8> {
+    weir_conformance::guest("0.2.1", SCRIPT).unwrap_or_else(|flaw| panic!("{flaw}"))
+}
+
+fn site(file: &str, grants: &str) -> String {
+    SITE.replace("FILE", file).replace("GRANTS", grants)
+}
+
+#[test]
+fn numbers_of_maps_are_shown_and_no_entries() {
+    let folder = Folder::new().with("m.wasm", guest());
+    let (upstream, _) = Upstream::echoing();
+    let file = folder.path("m.wasm").display().to_string();
+    let site = site(&file, "grants: { maps: { m: [write] } }");
+    let gateway = Gateway::start(&site.replace("UPSTREAM", &upstream.address.to_string()));
+    assert_eq!(gateway.get("/p", "").status(), 200);
+    assert_eq!(gateway.get("/p", "").status(), 200);
+    let metrics = || gateway.admin("/metrics").text();
+    // An entry counts with 160 bytes, its key and its value.
+    for line in [
+        "weir_map_entries{map=\"m\"} 1\n",
+        "weir_map_bytes{map=\"m\"} 166\n",
+        "weir_map_bytes_max{map=\"m\"} 1048576\n",
+        "weir_map_changes_total{map=\"m\"} 2\n",
+        "weir_maps_anonymous 2\n",
+        "weir_filter_map_bytes{filter=\"one\"} 2048\n",
+    ] {
+        until(line, || metrics().contains(line));
+    }
+    let maps = &gateway.stats()["maps"];
+    assert_eq!(maps["named"][0]["name"], "m");
+    assert_eq!(maps["named"][0]["entries"], 1);
+    assert_eq!(maps["anonymous"], 2);
+    assert!(!gateway.stats().to_string().contains("value"), "{maps}");
+    let config: serde_json::Value =
+        serde_json::from_str(&gateway.admin("/config").text()).expect("JSON");
+    let granted = &config["filters"]["one"]["grants"]["maps"];
+    assert_eq!(*granted, serde_json::json!({ "m": ["write"] }));
+    gateway.end();
+}
+
+#[test]
+fn a_module_that_uses_maps_is_recognised() {
+    let folder = Folder::new().with("m.wasm", guest()).with(
+        "weir.yaml",
+        site("m.wasm", "").replace("UPSTREAM", "127.0.0.1:1"),
+    );
+    let parts = [
+        "shared maps",
+        "wasi_map_v1.open",
+        "which Envoy has not",
+        "wasi_map_open",
+    ];
+    folder.run("inspect @m.wasm").expect(Outcome::Fine, &parts);
+    let parts = [
+        "its module opens shared maps, and its grants name none",
+        "map \"m\" is used nowhere",
+    ];
+    folder.run("check @weir.yaml").expect(Outcome::Fine, &parts);
+}

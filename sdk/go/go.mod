@@ -1,0 +1,3 @@
+module wasimap
+
+go 1.24
