@@ -3,7 +3,6 @@
 //! `cargo test -p weir-pinned --features loom --test models`
 
 #![cfg(feature = "loom")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
