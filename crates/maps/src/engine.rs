@@ -155,13 +155,9 @@ impl Engine {
         options: MapOptions,
         owner: &Arc<Account>,
     ) -> Result<Root, MapError> {
-        let mut named = self.named();
         let root = self.make(Kind::Named, Some(name.into()), (options, owner))?;
-        let is_full = named.values().map(HashMap::len).sum::<usize>() >= limits::NAMED_MAPS_MAX;
-        if check_name(name.as_bytes()).is_ok() && !is_full {
-            let names = named.entry(scope.into()).or_default();
-            names.entry(name.into()).or_insert_with(|| root.clone());
-        }
+        // One that cannot have the name is kept all the same.
+        let _ = self.define_as(scope, name, |_| Ok(root.clone()));
         Ok(root)
     }
 
@@ -202,10 +198,7 @@ impl Engine {
         name: &[u8],
         rights: Rights,
     ) -> Result<Root, MapError> {
-        check_name(name)?;
-        let name = std::str::from_utf8(name);
-        let name = name.map_err(|_| MapError::Invalid("a name is UTF-8"))?;
-        let (root, granted) = self.find_granted(grants, name)?;
+        let (root, granted) = self.find_granted(grants, check_name(name)?)?;
         rights.within(granted).map(|_| root)
     }
 
@@ -215,16 +208,11 @@ impl Engine {
         grants: &Grants,
         name: Option<&[u8]>,
     ) -> Result<(Root, Rights), MapError> {
-        let Some(name) = name else {
-            let name = grants.default.as_deref().ok_or(MapError::NoEntry)?;
-            return self.find_granted(grants, name);
+        let name = match name {
+            Some(name) => check_name(name)?,
+            None => grants.default.as_deref().ok_or(MapError::NoEntry)?,
         };
-        check_name(name)?;
-        let name = std::str::from_utf8(name);
-        self.find_granted(
-            grants,
-            name.map_err(|_| MapError::Invalid("a name is UTF-8"))?,
-        )
+        self.find_granted(grants, name)
     }
 
     fn find_granted(&self, grants: &Grants, name: &str) -> Result<(Root, Rights), MapError> {
@@ -316,16 +304,15 @@ impl Engine {
     }
 }
 
-/// Names are checked before anything else is looked at.
-pub(crate) fn check_name(name: &[u8]) -> Result<(), MapError> {
+/// The text of a name. Names are checked before anything else is looked at.
+pub(crate) fn check_name(name: &[u8]) -> Result<&str, MapError> {
     let (bytes, max) = (name.len(), limits::NAME_BYTES_MAX);
     if bytes > max {
         return Err(MapError::NameTooLong { bytes, max });
     }
-    if name.is_empty() || std::str::from_utf8(name).is_err() {
-        return Err(MapError::Invalid("a name is UTF-8 and not empty"));
-    }
-    Ok(())
+    let text = std::str::from_utf8(name).ok();
+    let text = text.filter(|text| !text.is_empty());
+    text.ok_or(MapError::Invalid("a name is UTF-8 and not empty"))
 }
 
 impl fmt::Debug for Engine {

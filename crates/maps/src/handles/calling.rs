@@ -96,11 +96,11 @@ impl Handles {
                     .map(|rights| MapReply::Number(rights.bits()));
             }
             MapCall::Lend { handle, rights, to } => {
-                let ticket = self.lend(handle, rights, (use_name(to)?, ends))?;
+                let ticket = self.lend(handle, rights, (check_name(to)?, ends))?;
                 return Ok(MapReply::Ticket(ticket));
             }
             MapCall::Transfer { handle, to } => {
-                let ticket = self.transfer(handle, use_name(to)?)?;
+                let ticket = self.transfer(handle, check_name(to)?)?;
                 return Ok(MapReply::Ticket(ticket));
             }
             MapCall::Close { handle } => {
@@ -328,11 +328,6 @@ fn check_key(key: &[u8]) -> Refusable<()> {
         return Ok(());
     }
     Err(MapError::Invalid("the key is longer than 64 KiB"))
-}
-
-fn use_name(name: &[u8]) -> Refusable<&str> {
-    check_name(name)?;
-    std::str::from_utf8(name).map_err(|_| MapError::Invalid("a name is UTF-8"))
 }
 
 fn owned(op: &MapOp<'_>) -> Op {
