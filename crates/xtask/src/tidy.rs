@@ -29,7 +29,7 @@ pub(crate) fn check(root: &Path) -> Result<(), Trouble> {
     let mut findings = Vec::new();
     for path in &files {
         let is_output = OUTPUT.iter().any(|folder| path.starts_with(folder));
-        if path.ends_with("mod.rs") && !is_output {
+        if path.ends_with("mod.rs") {
             findings.push(format!(
                 "{}: name it after its module instead",
                 path.display()
