@@ -4,6 +4,21 @@
 /// allowed. That is not 0 where the script has nothing for it to do.
 pub(crate) type Row = (&'static str, &'static str, i32);
 
+/// What the function of `row` answers where it is not listed: `status`, or, where it answers an address
+/// and a failure is what is below 0, that as a negative number.
+pub(crate) fn refused((name, _, _): &Row, status: i32) -> i32 {
+    match *name {
+        "memory_map" => -status,
+        _ => status,
+    }
+}
+
+/// The status in a line of a script: its second word.
+pub(crate) fn status(line: &str) -> Option<i32> {
+    let number: u32 = line.split(' ').nth(1)?.parse().ok()?;
+    Some(number.cast_signed())
+}
+
 pub(crate) const ENVOY: &[Row] = &[
     ("proxy_get_log_level", "(log_level)", 0),
     ("proxy_get_current_time_nanoseconds", "(now)", 0),
