@@ -58,6 +58,7 @@ impl Exchange {
         };
         match &route.action {
             Action::Forward(forward) => self.forward_to(forward, end),
+            Action::Function(_) => self.fault(503, "function_not_loaded", ("NR", "")),
             Action::Respond(respond) => self.respond(respond),
             Action::Echo => self.echo(end),
         }
