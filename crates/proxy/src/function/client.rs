@@ -59,14 +59,19 @@ impl Destination {
         }
     }
 
-    /// The addresses that a connection may go to, all of one family.
-    async fn addresses(&self, resolver: &Resolver) -> Result<Vec<IpAddr>, FetchError> {
+    /// The addresses that a connection may go to, all of one family. What a name stands for may be so
+    /// old.
+    async fn addresses(
+        &self,
+        resolver: &Resolver,
+        age: Duration,
+    ) -> Result<Vec<IpAddr>, FetchError> {
         let name = match &self.host {
             Host::Name(name) => name,
             Host::Address(address) if admits(self.verdict, *address) => return Ok(vec![*address]),
             Host::Address(address) => return Err(FetchError::NotGranted(address.to_string())),
         };
-        let answer = resolver.resolve(&self.name(), limits::FETCH_NAME_AGE).await;
+        let answer = resolver.resolve(&self.name(), age).await;
         let found = answer.map_err(|error| FetchError::Unresolved(format!("{name} ({error})")))?;
         let mut admitted: Vec<IpAddr> = found.iter().map(IpAddr::to_canonical).collect();
         admitted.retain(|address| admits(self.verdict, *address));
@@ -155,7 +160,7 @@ pub(super) async fn send(
         .between_bytes_timeout
         .unwrap_or(limits::FETCH_BETWEEN_BYTES_TIMEOUT);
     let resolver = &shared.process.resolver;
-    let addresses = tokio::time::timeout(connect, to.addresses(resolver));
+    let addresses = tokio::time::timeout(connect, to.addresses(resolver, limits::FETCH_NAME_AGE));
     let addresses = addresses
         .await
         .map_err(|_late| FetchError::TimedOut("looking up the name"))??;
@@ -250,4 +255,113 @@ fn response(answered: Answered, request: Option<Pump>, limits: (u64, Duration)) 
     strip(&mut head.headers);
     let body = Fetched::new(body, request, limits);
     Response::from_parts(head, body.boxed_unsync())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn to(verdict: Verdict) -> Destination {
+        Destination {
+            host: Host::Name("a.example".into()),
+            port: 80,
+            verdict,
+        }
+    }
+
+    /// Answers one list of addresses after the other.
+    fn answering(lists: &'static [&'static [&'static str]]) -> Arc<Resolver> {
+        let asked = AtomicUsize::new(0);
+        Resolver::with(move |_| {
+            let list = lists[asked.fetch_add(1, Ordering::Relaxed) % lists.len()];
+            Ok(list.iter().map(|ip| ip.parse().unwrap()).collect())
+        })
+    }
+
+    async fn found(resolver: &Resolver, verdict: Verdict) -> Result<Vec<IpAddr>, FetchError> {
+        to(verdict).addresses(resolver, Duration::ZERO).await
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_rebound_is_refused_from_then_on() {
+        let resolver = answering(&[&["93.184.216.34"], &["127.0.0.1"], &["169.254.169.254"]]);
+        let first = found(&resolver, Verdict::Public).await.unwrap();
+        assert_eq!(first, ["93.184.216.34".parse::<IpAddr>().unwrap()]);
+        for inner in ["127.0.0.1", "169.254.169.254"] {
+            let refused = found(&resolver, Verdict::Public).await.unwrap_err();
+            assert!(
+                matches!(&refused, FetchError::NotGranted(text) if text.contains(inner)),
+                "{refused}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_that_are_not_public_are_left_out() {
+        let resolver = answering(&[&["10.0.0.1", "93.184.216.34", "::1", "2606:4700::1"]]);
+        let public = found(&resolver, Verdict::Public).await.unwrap();
+        assert_eq!(public, ["93.184.216.34".parse::<IpAddr>().unwrap()]);
+        let all = found(&resolver, Verdict::Any).await.unwrap();
+        assert_eq!(all.len(), 2, "those of one family: {all:?}");
+    }
+
+    #[tokio::test]
+    async fn an_address_of_the_other_family_in_disguise_is_seen_through() {
+        let resolver = answering(&[&["::ffff:127.0.0.1"]]);
+        assert!(found(&resolver, Verdict::Public).await.is_err());
+        let any = found(&resolver, Verdict::Any).await.unwrap();
+        assert_eq!(any, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+        let resolver = answering(&[&["0.0.0.0"]]);
+        assert!(found(&resolver, Verdict::Any).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn connections_belong_to_the_addresses_that_were_judged() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let pools = Pools::default();
+                let resolver = Resolver::system();
+                let key = || (Name::from("a.example"), 80);
+                let ip = |text: &str| vec![text.parse::<IpAddr>().unwrap()];
+                let first = pools.cluster(key(), ip("93.184.216.34"), &resolver);
+                let same = pools.cluster(key(), ip("93.184.216.34"), &resolver);
+                let other = pools.cluster(key(), ip("127.0.0.1"), &resolver);
+                assert!(Rc::ptr_eq(&first, &same));
+                assert!(!Rc::ptr_eq(&first, &other));
+                for number in 0..2 * limits::FETCH_POOLS_MAX {
+                    let name = Name::from(format!("{number}.example"));
+                    pools.cluster((name, 80), ip("93.184.216.34"), &resolver);
+                }
+                assert_eq!(pools.0.borrow().len(), limits::FETCH_POOLS_MAX);
+            })
+            .await;
+    }
+
+    #[test]
+    fn a_head_says_nothing_of_the_connection() {
+        let request = http::Request::post("http://a.example:8080/x?y")
+            .header("host", "evil.example")
+            .header("connection", "x-own, content-length, keep-alive")
+            .header("x-own", "1")
+            .header("transfer-encoding", "chunked")
+            .header("upgrade", "h2c")
+            .header("content-length", "3")
+            .header("x-kept", "1");
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
+        finish_head(&mut head).unwrap();
+        assert_eq!(head.uri, "/x?y");
+        let mut fields: Vec<String> = head
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+            .collect();
+        fields.sort();
+        assert_eq!(
+            fields,
+            ["content-length=3", "host=a.example:8080", "x-kept=1"]
+        );
+    }
 }
