@@ -111,3 +111,10 @@ pub const RESOURCES: usize = 10_000;
 
 /// Bytes of one write to a response's body. One write waits while another is on its way.
 pub const WRITE_BYTES: usize = 64 << 10;
+
+/// Bytes of the head of a response that a guest writes, and of a head that it sends: as much as servers
+/// take, and then some.
+pub const HEAD_BYTES: usize = 64 << 10;
+
+/// Random bytes of one call.
+pub const RANDOM_BYTES: usize = 64 << 10;
