@@ -1,1 +1,4 @@
 //! Functions as a host runs them.
+
+mod http;
+mod world;

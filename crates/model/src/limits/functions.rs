@@ -36,3 +36,34 @@ pub const DEPTH: u32 = 8;
 /// Instances of all functions that run at once, over all workers. Bounds address space: each may
 /// have reserved four gigabytes.
 pub const ALL_INSTANCES: u32 = 4000;
+
+/// Bytes of stack of a guest. As for filters: interpreters in guests nest deeply.
+pub const STACK_BYTES: usize = 1 << 20;
+
+/// Time after which a guest that computes lets others of its worker run.
+pub const SLICE: Duration = Duration::from_millis(4);
+
+/// Memories of one component. Real ones have one or two.
+pub const COMPONENT_MEMORIES: u32 = 8;
+
+/// Tables of one component. Languages with shared libraries have one for each.
+pub const COMPONENT_TABLES: u32 = 64;
+
+/// Elements of one table. Runtimes of scripting languages have some tens of thousands of functions.
+pub const TABLE_ELEMENTS: usize = 200_000;
+
+/// Bytes that the engine keeps about one core instance or component: they grow with its functions.
+pub const INSTANCE_BYTES: usize = 4 << 20;
+
+/// Bytes of an instance's memory that are cleared instead of given back to the system when it ends:
+/// a handler that writes less never enters the kernel for its memory.
+pub const KEPT_MEMORY_BYTES: usize = 128 << 10;
+
+/// Bytes of its tables, for the same reason.
+pub const KEPT_TABLE_BYTES: usize = 8 << 10;
+
+/// Things that a guest holds open at a time: streams, bodies, fields, pollables.
+pub const RESOURCES: usize = 10_000;
+
+/// Bytes of one write to a response's body. One write waits while another is on its way.
+pub const WRITE_BYTES: usize = 64 << 10;
