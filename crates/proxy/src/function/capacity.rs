@@ -123,7 +123,7 @@ impl Turns {
     }
 
     fn refusal(&self, kind: FaultKind) -> NoTurn {
-        let cap = if self.running() < self.instances {
+        let cap = if self.all.places.available_permits() == 0 {
             format!("function_instances: {}", self.all.instances)
         } else {
             format!("limits.instances: {}", self.instances)

@@ -7,6 +7,8 @@ mod maps;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::harness::{Gateway, get, until};
 use crate::{Folder, Outcome};
 
@@ -50,7 +52,7 @@ fn a_route_ends_in_a_function() {
     assert_eq!((response.status(), &*response.text()), (200, "hello"));
     let line = gateway.access("/greeting");
     assert_eq!(line["details"], "via_function", "{line}");
-    assert_eq!(line["flags"], "", "{line}");
+    assert_eq!(line["flags"], Value::Null, "{line}");
     none_is_left(&gateway);
     let metrics = gateway.admin("/metrics").text();
     for line in [
@@ -66,17 +68,20 @@ fn a_route_ends_in_a_function() {
 }
 
 #[test]
-fn bodies_and_trailers_stream_both_ways() {
+fn bodies_stream_both_ways() {
     let gateway = gateway("kind: http");
     let mut client = gateway.connect();
-    client.send("POST /echo HTTP/1.1\r\nhost: test\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+    client.send(
+        "POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+    );
     let head = client.head();
     assert_eq!(head.status(), 200, "{head:?}");
     // The first piece comes back while the request goes on.
     let begin = client.read_exactly(10).expect("a chunk comes back");
     assert_eq!(begin, b"5\r\nfirst\r\n");
     client.send("6\r\nsecond\r\n0\r\nx-sum: 11\r\n\r\n");
-    let rest = b"6\r\nsecond\r\n0\r\nx-sum: 11\r\n\r\n";
+    // Trailers that no `trailer` announces end here, as everywhere.
+    let rest = b"6\r\nsecond\r\n0\r\n\r\n";
     let read = client
         .read_exactly(rest.len())
         .expect("the rest comes back");
@@ -97,6 +102,7 @@ fn a_large_body_goes_through_in_pieces() {
     client.send(get(&format!("/large?{BYTES}"), ""));
     let response = client.response();
     assert_eq!((response.status(), response.body.len()), (200, BYTES));
+    drop(client);
     gateway.end();
 }
 
@@ -110,7 +116,7 @@ fn check(gateway: &Gateway, path: &str, status: u16, details: &str) {
 
 #[test]
 fn every_failure_has_its_status_and_harms_nobody() {
-    let limits = "limits: { memory: 16MiB, time: 50ms, timeout: 300ms }";
+    let limits = "limits: { memory: 16MiB, time: 200ms, timeout: 2s }";
     let gateway = gateway(&format!("kind: http, {limits}"));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -139,7 +145,7 @@ fn every_failure_has_its_status_and_harms_nobody() {
 
 #[test]
 fn a_failure_after_the_head_cuts_the_connection() {
-    let gateway = gateway("kind: http, limits: { time: 50ms, timeout: 300ms }");
+    let gateway = gateway("kind: http, limits: { time: 200ms, timeout: 2s }");
     for (path, details) in [
         ("/trap-later", "function_trap_after_head"),
         ("/loop-later", "function_trap_after_head"),
@@ -164,7 +170,7 @@ fn a_failure_after_the_head_cuts_the_connection() {
 
 #[test]
 fn grpc_clients_read_failures_as_statuses() {
-    let gateway = gateway("kind: http, limits: { timeout: 200ms }");
+    let gateway = gateway("kind: http, limits: { timeout: 1s }");
     let kind = "content-type: application/grpc\r\n";
     for (path, status) in [("/trap", "2"), ("/sleep?60000", "14")] {
         let response = gateway.get(path, kind);
@@ -215,7 +221,7 @@ fn a_head_ends_with_its_head() {
     drop(client);
     none_is_left(&gateway);
     let line = gateway.access("\"HEAD\"");
-    assert_eq!(line["flags"], "", "{line}");
+    assert_eq!(line["flags"], Value::Null, "{line}");
     gateway.end();
 }
 
@@ -244,7 +250,7 @@ fn filters_see_what_goes_in_and_comes_out() {
         response
             .headers
             .iter()
-            .any(|(name, _)| name.starts_with("x-hello")),
+            .any(|(name, _)| name == "x-greeting"),
         "{response:?}"
     );
     // The filter answers itself: no function is called.
@@ -257,7 +263,7 @@ fn filters_see_what_goes_in_and_comes_out() {
 #[test]
 fn a_guest_may_go_on_after_its_response_for_a_while() {
     let gateway = gateway("kind: http, limits: { timeout: 5s }");
-    assert_eq!(gateway.get("/after?200", "").text(), "whole");
+    assert_eq!(gateway.get("/after?2000", "").text(), "whole");
     assert_eq!(
         number(&gateway, "running"),
         1,
