@@ -20,6 +20,7 @@ pub(crate) use outgoing::Outgoing;
 
 use crate::call::{Call, Head};
 use crate::cell::{Cell, Setup};
+use crate::code::Code;
 use crate::fault::{Fault, FaultKind};
 use crate::load::{Kind, LoadError};
 use crate::message::{Request, Response};
@@ -31,13 +32,13 @@ use crate::surroundings::Surroundings;
 pub(crate) struct Http {
     setup: Setup,
     handler: ProxyPre<Cell>,
+    _code: Code<Component>,
 }
 
 impl Http {
     pub(crate) fn new(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
         let engine = runtime.engine();
-        let component = Component::new(engine, module)
-            .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+        let (component, code) = runtime.component(module)?;
         let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
         let linked = linked.map_err(|error| LoadError::Import {
             kind: Kind::Http,
@@ -48,7 +49,11 @@ impl Http {
             expected: "an export wasi:http/incoming-handler of version 0.2".to_owned(),
             found: exports(&component),
         })?;
-        Ok(Self { setup, handler })
+        Ok(Self {
+            setup,
+            handler,
+            _code: code,
+        })
     }
 
     pub(crate) async fn call(
@@ -117,7 +122,7 @@ fn head_of(setup: &Setup, answer: Result<http::Response<HyperOutgoingBody>, Erro
 }
 
 /// All that a component may import.
-fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>> {
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -128,7 +133,7 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>> {
 }
 
 /// Names of a component's exports, for people.
-fn exports(component: &Component) -> String {
+pub(crate) fn exports(component: &Component) -> String {
     let ty = component.component_type();
     let names: Vec<_> = ty
         .exports(component.engine())

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`message`] is what goes in and comes out, [`surroundings`] is the door of a
 //! function, [`fault`] is why there is no response, [`runtime`] is the engine, [`load`] makes a
-//! function of a module and calls it, by its kind: `http`.
+//! function of a module and calls it, by its kind: `http`, `export`.
 //!
 //! Invariant: a function reaches nothing but through its [`Surroundings`], and a call of it has an
 //! instance of its own.
@@ -16,7 +16,9 @@ pub mod surroundings;
 mod call;
 mod cap;
 mod cell;
+mod code;
 mod door;
+mod export;
 mod http;
 mod meter;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
+use crate::export::Export;
 use crate::fault::Fault;
 use crate::http::Http;
 use crate::message::{Request, Response};
@@ -71,6 +72,16 @@ pub enum LoadError {
         /// What the engine says.
         error: String,
     },
+    /// It has a type that no request can be turned into.
+    #[error("kind {}: the function {name} {reason}", kind.name())]
+    Type {
+        /// The kind.
+        kind: Kind,
+        /// Name of the function.
+        name: String,
+        /// What is wrong with its type.
+        reason: String,
+    },
     /// A granted folder cannot be opened.
     #[error("the folder {} cannot be opened: {error}", path.display())]
     Folder {
@@ -91,6 +102,7 @@ pub struct Loaded(Form);
 #[derive(Clone)]
 enum Form {
     Http(Http),
+    Export(Export),
 }
 
 impl Loaded {
@@ -103,12 +115,18 @@ impl Loaded {
     pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
         let setup = Setup::new(function)?;
         let kind = kind_of(&function.kind, module);
-        match kind {
-            Kind::Http => {
+        match (&function.kind, kind) {
+            (FunctionKind::Export(export), _) => {
+                must_be(kind, module, Layer::Component)?;
+                Export::new(runtime, setup, export, module)
+                    .map(Form::Export)
+                    .map(Self)
+            }
+            (_, Kind::Http) => {
                 must_be(kind, module, Layer::Component)?;
                 Http::new(runtime, setup, module).map(Form::Http).map(Self)
             }
-            Kind::Export | Kind::Core | Kind::Command => Err(LoadError::NotYet(kind)),
+            (_, kind) => Err(LoadError::NotYet(kind)),
         }
     }
 
@@ -117,6 +135,7 @@ impl Loaded {
     pub fn kind(&self) -> Kind {
         match &self.0 {
             Form::Http(_) => Kind::Http,
+            Form::Export(_) => Kind::Export,
         }
     }
 
@@ -136,6 +155,7 @@ impl Loaded {
     ) -> Result<Response, Fault> {
         match &self.0 {
             Form::Http(http) => http.call(request, surroundings).await,
+            Form::Export(export) => export.call(request, surroundings).await,
         }
     }
 }

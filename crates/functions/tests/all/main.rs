@@ -1,4 +1,5 @@
 //! Functions as a host runs them.
 
+mod export;
 mod http;
 mod world;

@@ -67,3 +67,11 @@ pub const RESOURCES: usize = 10_000;
 
 /// Bytes of one write to a response's body. One write waits while another is on its way.
 pub const WRITE_BYTES: usize = 64 << 10;
+
+/// Bytes of JSON that become the arguments of an exported function: as values of the host they are up
+/// to forty times as large. Plain text and bytes are no JSON.
+pub const JSON_BYTES: usize = 1 << 20;
+
+/// Bytes that the host may take to copy what a component hands over at once: the results of a call,
+/// as values of the host.
+pub const HANDED_BYTES: usize = 64 << 20;
