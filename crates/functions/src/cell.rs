@@ -140,6 +140,7 @@ impl Setup {
         };
         let mut store = Store::new(engine, cell);
         store.limiter(|cell| &mut cell.cap);
+        store.set_hostcall_fuel(of::HANDED_BYTES);
         meter.watch(&mut store);
         Ok(store)
     }

@@ -1,26 +1,25 @@
-//! Components that handle HTTP: `wasi:http` 0.2.
+//! Components that handle HTTP: `wasi:http` 0.2 and 0.3.
 
 mod outgoing;
+mod v2;
+mod v3;
 
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
-use wasmtime::Store;
-use wasmtime::component::{Component, Linker, Resource};
+use wasmtime::component::{Component, Linker};
 use wasmtime_wasi_config::WasiConfig;
-use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p2::bindings::http::types::{
-    ErrorCode, IncomingRequest, ResponseOutparam, Scheme,
-};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 pub(crate) use outgoing::Outgoing;
 
 use crate::call::{Call, Head};
 use crate::cell::{Cell, Setup};
-use crate::fault::{Fault, FaultKind};
+use crate::code::Code;
+use crate::fault::Fault;
 use crate::load::{Kind, LoadError};
 use crate::message::{Request, Response};
 use crate::runtime::Runtime;
@@ -30,25 +29,41 @@ use crate::surroundings::Surroundings;
 #[derive(Clone)]
 pub(crate) struct Http {
     setup: Setup,
-    handler: ProxyPre<Cell>,
+    handler: Handler,
+    _code: Code<Component>,
+}
+
+/// A handler, by the version of `wasi:http` that it exports.
+#[derive(Clone)]
+enum Handler {
+    V2(ProxyPre<Cell>),
+    V3(ServicePre<Cell>),
 }
 
 impl Http {
     pub(crate) fn new(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
         let engine = runtime.engine();
-        let component = Component::new(engine, module)
-            .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+        let (component, code) = runtime.component(module)?;
         let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
         let linked = linked.map_err(|error| LoadError::Import {
             kind: Kind::Http,
             error: format!("{error:#}"),
         })?;
-        let handler = ProxyPre::new(linked).map_err(|_| LoadError::Export {
+        let handler = ServicePre::new(linked.clone())
+            .map(Handler::V3)
+            .or_else(|_| ProxyPre::new(linked).map(Handler::V2));
+        let handler = handler.map_err(|_| LoadError::Export {
             kind: Kind::Http,
-            expected: "an export wasi:http/incoming-handler of version 0.2".to_owned(),
+            expected: "an export wasi:http/incoming-handler of version 0.2, or wasi:http/handler \
+                       of version 0.3"
+                .to_owned(),
             found: exports(&component),
         })?;
-        Ok(Self { setup, handler })
+        Ok(Self {
+            setup,
+            handler,
+            _code: code,
+        })
     }
 
     pub(crate) async fn call(
@@ -56,71 +71,37 @@ impl Http {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        let mut store = self.setup.store(self.handler.engine(), surroundings)?;
-        let (told, head) = oneshot::channel();
-        let bad = |error: wasmtime::Error| self.setup.fault(FaultKind::Start, format!("{error:#}"));
-        let scheme = match request.uri().scheme_str() {
-            Some("https") => Scheme::Https,
-            Some("http") | None => Scheme::Http,
-            Some(other) => Scheme::Other(other.to_owned()),
-        };
         let request = request.map(|body| body.map_err(outgoing::error_of_body).boxed_unsync());
-        let mut http = store.data_mut().http();
-        let request = http.new_incoming_request(scheme, request).map_err(bad)?;
-        let setup = self.setup.clone();
-        let answer = move |answer| drop(told.send(head_of(&setup, answer)));
-        let answer = http
-            .new_response_outparam_from_callback(answer)
-            .map_err(bad)?;
-        let meter = Arc::clone(&store.data().meter);
-        let guest = run(
-            self.handler.clone(),
-            self.setup.clone(),
-            store,
-            (request, answer),
-        );
-        Call::new(&self.setup, meter, guest).head(head).await
+        let (told, head) = oneshot::channel();
+        let setup = &self.setup;
+        let call = match &self.handler {
+            Handler::V2(handler) => {
+                let store = setup.store(handler.engine(), surroundings)?;
+                let meter = Arc::clone(&store.data().meter);
+                let guest = v2::begin(handler, setup, store, (request, told))?;
+                Call::new(setup, meter, guest)
+            }
+            Handler::V3(handler) => {
+                let store = setup.store(handler.engine(), surroundings)?;
+                let meter = Arc::clone(&store.data().meter);
+                let guest = v3::run(handler.clone(), setup.clone(), store, (request, told));
+                Call::new(setup, meter, guest)
+            }
+        };
+        call.head(head).await
     }
 }
 
-/// What a guest is called with.
-type Arguments = (Resource<IncomingRequest>, Resource<ResponseOutparam>);
-
-/// A guest, from its first instruction to its last.
-async fn run(
-    handler: ProxyPre<Cell>,
-    setup: Setup,
-    mut store: Store<Cell>,
-    (request, answer): Arguments,
-) -> Result<(), Fault> {
-    let ran = async {
-        let instance = handler.instantiate_async(&mut store).await?;
-        let handler = instance.wasi_http_incoming_handler();
-        handler.call_handle(&mut store, request, answer).await
-    };
-    ran.await
-        .map_err(|error| setup.failed(&error, store.data().cap.refused()))
-}
-
-/// What a guest answered, as its head tells it.
-fn head_of(setup: &Setup, answer: Result<http::Response<HyperOutgoingBody>, ErrorCode>) -> Head {
-    match answer {
-        Ok(response) => Ok(response.map(|body| {
-            body.map_err(|error| outgoing::body_error_of(&error))
-                .boxed_unsync()
-        })),
-        Err(code) => {
-            let text = format!("the function answered with an error: {code}");
-            Err(setup.fault(FaultKind::BadResponse, text))
-        }
-    }
-}
+/// What a guest is called with: a request, and where its answer goes.
+type Arguments = (http::Request<WasiBody>, oneshot::Sender<Head>);
 
 /// All that a component may import.
-fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>> {
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_config::add_to_linker(&mut linker, |cell: &mut Cell| {
         WasiConfig::new(&cell.settings)
     })?;
@@ -128,7 +109,7 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>> {
 }
 
 /// Names of a component's exports, for people.
-fn exports(component: &Component) -> String {
+pub(crate) fn exports(component: &Component) -> String {
     let ty = component.component_type();
     let names: Vec<_> = ty
         .exports(component.engine())

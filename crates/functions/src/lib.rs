@@ -2,8 +2,7 @@
 //!
 //! Read in this order: [`message`] is what goes in and comes out, [`surroundings`] is the door of a
 //! function, [`fault`] is why there is no response, [`runtime`] is the engine, [`load`] makes a
-//! function of a module and calls it, by its kind: `http`, `core`,
-//! `command`.
+//! function of a module and calls it, by its kind: `http`, `export`, `core`, `command`.
 //!
 //! Invariant: a function reaches nothing but through its [`Surroundings`], and a call of it has an
 //! instance of its own.
@@ -17,9 +16,11 @@ pub mod surroundings;
 mod call;
 mod cap;
 mod cell;
+mod code;
 mod command;
 mod core;
 mod door;
+mod export;
 mod http;
 mod meter;
 mod module;

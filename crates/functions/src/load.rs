@@ -6,8 +6,10 @@ use wasmtime::Module;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
+use crate::code::Code;
 use crate::command::{self, Command};
 use crate::core::Core;
+use crate::export::Export;
 use crate::fault::Fault;
 use crate::http::Http;
 use crate::message::{Request, Response};
@@ -74,6 +76,16 @@ pub enum LoadError {
         /// What the engine says.
         error: String,
     },
+    /// It has a type that no request can be turned into.
+    #[error("kind {}: the function {name} {reason}", kind.name())]
+    Type {
+        /// The kind.
+        kind: Kind,
+        /// Name of the function.
+        name: String,
+        /// What is wrong with its type.
+        reason: String,
+    },
     /// A granted folder cannot be opened.
     #[error("the folder {} cannot be opened: {error}", path.display())]
     Folder {
@@ -94,8 +106,11 @@ pub struct Loaded(Form);
 #[derive(Clone)]
 enum Form {
     Http(Http),
-    Core(Core),
-    Command(Command),
+    /// With what keeps its code for others.
+    Core(Core, Code<Module>),
+    /// With what keeps its code for others.
+    Command(Command, Code<Module>),
+    Export(Export),
 }
 
 impl Loaded {
@@ -108,23 +123,26 @@ impl Loaded {
     pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
         let setup = Setup::new(function)?;
         let kind = kind_of(&function.kind, module);
-        let loaded = match kind {
-            Kind::Http => {
+        let loaded = match (&function.kind, kind) {
+            (FunctionKind::Export(export), _) => {
+                must_be(kind, module, Layer::Component)?;
+                Form::Export(Export::new(runtime, setup, export, module)?)
+            }
+            (_, Kind::Http) => {
                 must_be(kind, module, Layer::Component)?;
                 Form::Http(Http::new(runtime, setup, module)?)
             }
-            Kind::Core | Kind::Command => {
+            (_, Kind::Core | Kind::Command) => {
                 must_be(kind, module, Layer::Module)?;
-                let module = Module::new(runtime.engine(), module)
-                    .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+                let (module, code) = runtime.module(module)?;
                 let is_auto = function.kind == FunctionKind::Auto;
                 if kind == Kind::Command || is_auto && command::is_one(&module) {
-                    Form::Command(Command::new(setup, &module)?)
+                    Form::Command(Command::new(setup, &module)?, code)
                 } else {
-                    Form::Core(Core::new(setup, &module)?)
+                    Form::Core(Core::new(setup, &module)?, code)
                 }
             }
-            Kind::Export => return Err(LoadError::NotYet(kind)),
+            (_, Kind::Export) => return Err(LoadError::NotYet(kind)),
         };
         Ok(Self(loaded))
     }
@@ -134,8 +152,9 @@ impl Loaded {
     pub fn kind(&self) -> Kind {
         match &self.0 {
             Form::Http(_) => Kind::Http,
-            Form::Core(_) => Kind::Core,
-            Form::Command(_) => Kind::Command,
+            Form::Core(..) => Kind::Core,
+            Form::Command(..) => Kind::Command,
+            Form::Export(_) => Kind::Export,
         }
     }
 
@@ -155,8 +174,9 @@ impl Loaded {
     ) -> Result<Response, Fault> {
         match &self.0 {
             Form::Http(http) => http.call(request, surroundings).await,
-            Form::Core(core) => core.call(request, surroundings).await,
-            Form::Command(command) => command.call(request, surroundings).await,
+            Form::Core(core, _) => core.call(request, surroundings).await,
+            Form::Command(command, _) => command.call(request, surroundings).await,
+            Form::Export(export) => export.call(request, surroundings).await,
         }
     }
 }

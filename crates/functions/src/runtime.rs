@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
+use wasmtime::component::Component;
 use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
+    Config, InstanceAllocationStrategy, Module, PoolConcurrencyLimitError, PoolingAllocationConfig,
 };
 use weir_guest::EngineError;
+use weir_guest::code::Cache;
 use weir_model::limits::{self, functions as of};
+
+use crate::code::Codes;
 
 /// Core instances per component that the pool counts on: components of languages with shared
 /// libraries have more, most have three or four.
@@ -20,6 +24,9 @@ pub struct Runtime(Arc<Inner>);
 
 struct Inner {
     engine: wasmtime::Engine,
+    cache: Option<Arc<Cache>>,
+    components: Codes<Component>,
+    modules: Codes<Module>,
     /// Keeps the clock of deadlines.
     _clock: weir_guest::Engine,
 }
@@ -51,6 +58,18 @@ impl Runtime {
     ///
     /// When Wasmtime refuses the machine.
     pub fn beside(filters: &weir_guest::Engine) -> Result<Self, RuntimeError> {
+        Self::with_cache(filters, None)
+    }
+
+    /// The same; compiled code is looked for in this cache, and kept there.
+    ///
+    /// # Errors
+    ///
+    /// When Wasmtime refuses the machine.
+    pub fn with_cache(
+        filters: &weir_guest::Engine,
+        cache: Option<Arc<Cache>>,
+    ) -> Result<Self, RuntimeError> {
         let engine = pooled().or_else(|error| {
             tracing::warn!(
                 "instances of functions are made one by one, because memory for a pool of them \
@@ -62,8 +81,23 @@ impl Runtime {
         filters.tick_for(&engine);
         Ok(Self(Arc::new(Inner {
             engine,
+            cache,
+            components: Codes::default(),
+            modules: Codes::default(),
             _clock: filters.clone(),
         })))
+    }
+
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.0.cache.as_deref()
+    }
+
+    pub(crate) fn components(&self) -> &Codes<Component> {
+        &self.0.components
+    }
+
+    pub(crate) fn modules(&self) -> &Codes<Module> {
+        &self.0.modules
     }
 
     /// The engine, for whoever compiles or links with it.

@@ -7,6 +7,7 @@ mod cache;
 mod entry;
 mod folder;
 mod key;
+mod whole;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub use entry::Defect;
 pub use folder::FolderError;
 pub use key::Digest;
 use key::Key;
+pub use whole::{component, module};
 
 /// The bytes of a module, which are known by their digest.
 #[derive(Clone)]

@@ -27,7 +27,7 @@ use improve::Job;
 /// The programs of all filters, and where their code comes from.
 pub struct Library {
     tiers: BTreeMap<Name, Arc<Tier>>,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
     /// What is to be compiled for speed, when the gateway serves.
     jobs: Mutex<Vec<Job>>,
     changes: watch::Sender<()>,
@@ -76,8 +76,9 @@ impl Library {
     ///
     /// [`PrepareError`] names the filter, the module and the reason.
     pub(crate) fn open(engine: &Engine, site: &Site) -> Result<Self, PrepareError> {
-        let is_needed = !site.filters.is_empty();
+        let is_needed = !site.filters.is_empty() || !site.functions.is_empty();
         let cache = is_needed.then(|| open_cache(&site.code_cache)).flatten();
+        let cache = cache.map(Arc::new);
         let sources = sources(site)?;
         let mut wanted: BTreeMap<CodeKey, &Source> = BTreeMap::new();
         for filter in site.filters.values() {
@@ -85,7 +86,7 @@ impl Library {
                 wanted.insert((source.digest().clone(), filter.engine), source);
             }
         }
-        let mut firsts = first::all(engine, cache.as_ref(), &wanted);
+        let mut firsts = first::all(engine, cache.as_deref(), &wanted);
         let mut tiers = BTreeMap::new();
         let mut known: Vec<(ProgramKey, Arc<Tier>)> = Vec::new();
         let mut jobs: BTreeMap<CodeKey, Job> = BTreeMap::new();
@@ -118,6 +119,11 @@ impl Library {
         })
     }
 
+    /// Where compiled code of functions is kept, too.
+    pub(crate) fn shared_cache(&self) -> Option<Arc<Cache>> {
+        self.cache.clone()
+    }
+
     pub(crate) fn tier(&self, filter: &Name) -> Option<&Arc<Tier>> {
         self.tiers.get(filter)
     }
@@ -148,7 +154,7 @@ impl Library {
     /// What the cache did; `None`: there is none.
     #[must_use]
     pub fn cache(&self) -> Option<CacheReport> {
-        self.cache.as_ref().map(Cache::report)
+        self.cache.as_deref().map(Cache::report)
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use weir_functions::{LoadError, Loaded, Runtime};
 use weir_guest::Engine;
+use weir_guest::code::Cache;
 use weir_model::{Function, ModuleSource, Name, Site};
 
 use crate::gateway::{PrepareError, read_module};
@@ -43,16 +44,20 @@ pub(crate) struct Hosted {
 }
 
 impl Functions {
-    /// Compiles the module of every function.
+    /// Makes the code of every function, or finds it in the cache.
     ///
     /// # Errors
     /// [`PrepareError::Function`], [`PrepareError::Functions`], [`PrepareError::Read`].
-    pub(crate) fn load(site: &Site, engine: &Engine) -> Result<Self, PrepareError> {
+    pub(crate) fn load(
+        site: &Site,
+        engine: &Engine,
+        cache: Option<Arc<Cache>>,
+    ) -> Result<Self, PrepareError> {
         if site.functions.is_empty() {
             return Ok(Self(BTreeMap::new()));
         }
-        let runtime =
-            Runtime::beside(engine).map_err(|error| PrepareError::Functions(error.to_string()))?;
+        let runtime = Runtime::with_cache(engine, cache)
+            .map_err(|error| PrepareError::Functions(error.to_string()))?;
         let all = AllTurns::new(site.function_instances);
         let hosted = |(name, function): (&Name, &Function)| {
             let hosted = Hosted::load(site, (&runtime, function), &all)?;

@@ -273,7 +273,7 @@ impl Prepared {
         let library = Arc::new(library);
         let waiting = waiting(&site);
         can_wait(&site, &waiting)?;
-        let functions = Functions::load(&site, &engine)?;
+        let functions = Functions::load(&site, &engine, library.shared_cache())?;
         let lines = Arc::new(LineReader::default());
         let process = Process {
             metrics: Metrics::new(),

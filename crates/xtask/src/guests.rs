@@ -26,8 +26,9 @@ const RUST: [(&str, &str); 5] = [
     ("maps_check", "../sdk/checks/rust/checks.wasm"),
 ];
 /// Members of the workspace that are components, and where their binaries are committed.
-const COMPONENTS: [(&str, &str); 2] = [
+const COMPONENTS: [(&str, &str); 3] = [
     ("handler", "prebuilt/handler.wasm"),
+    ("handler3", "prebuilt/handler3.wasm"),
     ("typed", "prebuilt/typed.wasm"),
 ];
 /// Guests in C: sources and binaries, relative to `guests`.

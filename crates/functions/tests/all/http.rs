@@ -2,6 +2,7 @@
 
 mod ends;
 mod streams;
+mod v3;
 
 use std::time::Duration;
 
@@ -216,13 +217,13 @@ fn what_is_no_handler_of_http_is_told_apart() {
         ),
         (
             "(component (instance $i) (export \"x:y/z\" (instance $i)))",
-            "kind http: expected an export wasi:http/incoming-handler of version 0.2; the module \
-             exports x:y/z",
+            "kind http: expected an export wasi:http/incoming-handler of version 0.2, or \
+             wasi:http/handler of version 0.3; the module exports x:y/z",
         ),
         (
             "(component)",
-            "kind http: expected an export wasi:http/incoming-handler of version 0.2; the module \
-             exports nothing",
+            "kind http: expected an export wasi:http/incoming-handler of version 0.2, or \
+             wasi:http/handler of version 0.3; the module exports nothing",
         ),
     ];
     for (text, expected) in rows {

@@ -2,5 +2,6 @@
 
 mod command;
 mod core;
+mod export;
 mod http;
 mod world;

@@ -158,7 +158,35 @@ impl Cache {
 
     /// Loads code, if it is there and fit.
     pub(super) fn load(&self, engine: &wasmtime::Engine, key: &Key) -> Option<Loaded> {
-        match self.fetch(engine, key) {
+        self.counted(key, self.fetch(engine, key))
+    }
+
+    /// Loads code that was not prepared, if it is there and fit.
+    pub(super) fn load_whole<T>(
+        &self,
+        key: &Key,
+        load: impl FnOnce(&[u8]) -> wasmtime::Result<T>,
+    ) -> Option<T> {
+        let fetch = || {
+            let Some((file, _)) = self.open_checked(key)? else {
+                return Ok(None);
+            };
+            let loaded = load(&entry::image(&file)?);
+            let loaded = loaded.map_err(|error| Defect::Engine(format!("{error:#}")))?;
+            Ok(Some(loaded))
+        };
+        self.counted(key, fetch())
+    }
+
+    /// Stores code that was not prepared, if it can be stored.
+    pub(super) fn keep_whole(&self, key: &Key, image: &[u8]) {
+        if let Err(error) = self.store(key, (image, &[])) {
+            self.warn(&error);
+        }
+    }
+
+    fn counted<T>(&self, key: &Key, fetched: Result<Option<T>, Defect>) -> Option<T> {
+        match fetched {
             Ok(Some(loaded)) => {
                 count(&self.counts.hits);
                 Some(loaded)
@@ -184,10 +212,7 @@ impl Cache {
         parts: (&[u8], &[u8]),
     ) -> Option<wasmtime::Module> {
         if let Err(error) = self.store(key, parts) {
-            if !self.has_warned.swap(true, Ordering::Relaxed) {
-                let folder = self.folder.path().display();
-                tracing::warn!(%folder, "compiled code is not kept, the next start compiles again: {error}");
-            }
+            self.warn(&error);
             return None;
         }
         match self.fetch(engine, key) {
@@ -196,6 +221,13 @@ impl Cache {
                 self.refuse(key, &defect);
                 None
             }
+        }
+    }
+
+    fn warn(&self, error: &StoreError) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            let folder = self.folder.path().display();
+            tracing::warn!(%folder, "compiled code is not kept, the next start compiles again: {error}");
         }
     }
 
@@ -226,15 +258,23 @@ impl Cache {
     }
 
     fn fetch(&self, engine: &wasmtime::Engine, key: &Key) -> Result<Option<Loaded>, Defect> {
+        let Some((file, annex)) = self.open_checked(key)? else {
+            return Ok(None);
+        };
+        let parts = Parts::decode(&annex).ok_or(Defect::Annex)?;
+        let module = from_file(engine, file)?;
+        Ok(Some(Loaded { module, parts }))
+    }
+
+    /// The file of a key, if it is there and whole, and its annex.
+    fn open_checked(&self, key: &Key) -> Result<Option<(File, Vec<u8>)>, Defect> {
         let Some(file) = self.folder.file(&key.file_name())? else {
             return Ok(None);
         };
         let file = file.map_err(Defect::Untrusted)?;
         let annex = entry::check(&file, key)?;
         mark_used(&file);
-        let parts = Parts::decode(&annex).ok_or(Defect::Annex)?;
-        let module = from_file(engine, file)?;
-        Ok(Some(Loaded { module, parts }))
+        Ok(Some((file, annex)))
     }
 
     fn refuse(&self, key: &Key, defect: &Defect) {

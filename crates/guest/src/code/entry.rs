@@ -118,6 +118,14 @@ pub(super) fn check(file: &File, key: &Key) -> Result<Vec<u8>, Defect> {
     }
 }
 
+/// The image in a file that was checked.
+pub(super) fn image(file: &File) -> Result<Vec<u8>, Defect> {
+    let bytes = footer(file)?.image_bytes;
+    let mut image = vec![0; usize::try_from(bytes).map_err(|_| Defect::Footer)?];
+    file.read_exact_at(&mut image, 0)?;
+    Ok(image)
+}
+
 /// Reads what a file says that it holds.
 pub(super) fn footer(file: &File) -> Result<Footer, Defect> {
     let found = file.metadata()?.len();

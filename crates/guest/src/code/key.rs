@@ -66,6 +66,21 @@ impl Key {
         }
     }
 
+    /// The key of code that was not prepared, for an engine of another room.
+    pub(super) fn of_whole(engine: &wasmtime::Engine, form: &str, module: &Digest) -> Self {
+        let mut feed = Feed(Sha256::new());
+        feed.0.update(FORM.to_le_bytes());
+        feed.0.update(module.0);
+        feed.0.update("whole ");
+        feed.0.update(form);
+        engine.precompile_compatibility_hash().hash(&mut feed);
+        Self {
+            bytes: feed.0.finalize().into(),
+            engine: EngineKind::Cranelift,
+            module: module.clone(),
+        }
+    }
+
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.bytes
     }

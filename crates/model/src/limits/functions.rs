@@ -118,3 +118,11 @@ pub const HEAD_BYTES: usize = 64 << 10;
 
 /// Random bytes of one call.
 pub const RANDOM_BYTES: usize = 64 << 10;
+
+/// Bytes of JSON that become the arguments of an exported function: as values of the host they are up
+/// to forty times as large. Plain text and bytes are no JSON.
+pub const JSON_BYTES: usize = 1 << 20;
+
+/// Bytes that the host may take to copy what a component hands over at once: the results of a call,
+/// as values of the host.
+pub const HANDED_BYTES: usize = 64 << 20;

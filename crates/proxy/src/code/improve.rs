@@ -74,7 +74,7 @@ impl Library {
 
     fn finish(&self, engine: &Engine, job: &Job) -> Result<(), LoadError> {
         let compiled = Compiled::make(&job.source, EngineKind::Cranelift, Pace::Patient)?;
-        let code = compiled.load(engine, self.cache.as_ref())?;
+        let code = compiled.load(engine, self.cache.as_deref())?;
         for tier in &job.tiers {
             tier.improve(&code)?;
         }
