@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use wasmtime::Module;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
+use crate::command::{self, Command};
+use crate::core::Core;
 use crate::fault::Fault;
 use crate::http::Http;
 use crate::message::{Request, Response};
@@ -91,6 +94,8 @@ pub struct Loaded(Form);
 #[derive(Clone)]
 enum Form {
     Http(Http),
+    Core(Core),
+    Command(Command),
 }
 
 impl Loaded {
@@ -103,13 +108,25 @@ impl Loaded {
     pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
         let setup = Setup::new(function)?;
         let kind = kind_of(&function.kind, module);
-        match kind {
+        let loaded = match kind {
             Kind::Http => {
                 must_be(kind, module, Layer::Component)?;
-                Http::new(runtime, setup, module).map(Form::Http).map(Self)
+                Form::Http(Http::new(runtime, setup, module)?)
             }
-            Kind::Export | Kind::Core | Kind::Command => Err(LoadError::NotYet(kind)),
-        }
+            Kind::Core | Kind::Command => {
+                must_be(kind, module, Layer::Module)?;
+                let module = Module::new(runtime.engine(), module)
+                    .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+                let is_auto = function.kind == FunctionKind::Auto;
+                if kind == Kind::Command || is_auto && command::is_one(&module) {
+                    Form::Command(Command::new(setup, &module)?)
+                } else {
+                    Form::Core(Core::new(setup, &module)?)
+                }
+            }
+            Kind::Export => return Err(LoadError::NotYet(kind)),
+        };
+        Ok(Self(loaded))
     }
 
     /// How it is called.
@@ -117,6 +134,8 @@ impl Loaded {
     pub fn kind(&self) -> Kind {
         match &self.0 {
             Form::Http(_) => Kind::Http,
+            Form::Core(_) => Kind::Core,
+            Form::Command(_) => Kind::Command,
         }
     }
 
@@ -136,6 +155,8 @@ impl Loaded {
     ) -> Result<Response, Fault> {
         match &self.0 {
             Form::Http(http) => http.call(request, surroundings).await,
+            Form::Core(core) => core.call(request, surroundings).await,
+            Form::Command(command) => command.call(request, surroundings).await,
         }
     }
 }
@@ -174,6 +195,7 @@ fn kind_of(kind: &FunctionKind, module: &[u8]) -> Kind {
         FunctionKind::Command => Kind::Command,
         FunctionKind::Auto => match Layer::of(module) {
             Some(Layer::Component) | None => Kind::Http,
+            // Or a command: its exports say.
             Some(Layer::Module) => Kind::Core,
         },
     }

@@ -6,6 +6,7 @@ mod conformance;
 mod copies;
 mod faults;
 mod forged;
+mod functions;
 mod gateway;
 mod grants;
 mod guests;
