@@ -26,9 +26,14 @@ const RUST: [(&str, &str); 5] = [
     ("maps_check", "../sdk/checks/rust/checks.wasm"),
 ];
 /// Members of the workspace that are components, and where their binaries are committed.
-const COMPONENTS: [(&str, &str); 2] = [
+const COMPONENTS: [(&str, &str); 4] = [
     ("handler", "prebuilt/handler.wasm"),
     ("typed", "prebuilt/typed.wasm"),
+    (
+        "dashboard",
+        "../examples/maps/rust/dashboard/dashboard.wasm",
+    ),
+    ("maps_component", "../sdk/checks/component/checks.wasm"),
 ];
 /// Guests in C: sources and binaries, relative to `guests`.
 const C: [(&str, &str); 3] = [

@@ -3,4 +3,5 @@
 mod command;
 mod core;
 mod http;
+mod maps;
 mod world;
