@@ -161,7 +161,7 @@ fn what_is_not_granted_is_refused() {
     let gate = Gate::new();
     let (status, page) = gate.ask(get("/"), Rights::READ, false);
     assert_eq!(status, 503);
-    assert!(page.contains("not-capable"), "{page}");
+    assert!(page.contains("NotCapable"), "{page}");
 }
 
 #[test]

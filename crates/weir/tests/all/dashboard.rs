@@ -52,6 +52,6 @@ fn a_function_reaches_no_map_that_it_was_not_granted() {
     let gateway = gateway("{ visits: [write] }");
     let page = gateway.get("/dashboard", "");
     assert_eq!(page.status(), 503);
-    assert!(page.text().contains("no-entry"), "{}", page.text());
+    assert!(page.text().contains("NoEntry"), "{}", page.text());
     gateway.end();
 }
