@@ -84,9 +84,9 @@ section! {
         /// without a byte of the body.
         timeout: Time<1, DAY_MS> = Time(limits::TIMEOUT);
         /// Bytes of a request's body, for kinds that get it whole.
-        request: Size<0, { limits::BODY_BYTES_MAX }> = Size(limits::REQUEST_BYTES);
+        request_bytes: Size<0, { limits::BODY_BYTES_MAX }> = Size(limits::REQUEST_BYTES);
         /// Bytes of a response's body, for kinds that answer it whole, and of what was fetched.
-        response: Size<0, { limits::BODY_BYTES_MAX }> = Size(limits::RESPONSE_BYTES);
+        response_bytes: Size<0, { limits::BODY_BYTES_MAX }> = Size(limits::RESPONSE_BYTES);
         /// Calls that run at once, over all workers.
         instances: Count<1, { limits::ALL_INSTANCES as u64 }>
             = Count(limits::INSTANCES as u64);

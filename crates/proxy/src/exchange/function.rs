@@ -13,6 +13,7 @@ use http::header;
 use http::uri::{Scheme, Uri};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
+use weir_functions::message::Peer;
 use weir_functions::{BodyError, Fault, FaultKind, Response};
 
 use super::upstream::{Source, Upstream, is_ambiguous};
@@ -48,7 +49,8 @@ impl Exchange {
         let reader = body.attach().filter(|_| !end);
         // Nobody reads it a second time.
         body.settle();
-        let request = head.map(|()| reader.map_or_else(function::none, function::from_client));
+        let mut request = head.map(|()| reader.map_or_else(function::none, function::from_client));
+        request.extensions_mut().insert(Peer(self.connection.peer));
         if end {
             self.request_ended();
         }

@@ -273,6 +273,6 @@ fn route(route: &Route) -> Value {
         }
         Action::Respond(respond) => json!({"name": &*route.name, "match": matches,
             "direct_response": {"status": respond.status, "body": {"inline_string": String::from_utf8_lossy(&respond.body)}}}),
-        Action::Echo => panic!("Envoy has no echo"),
+        Action::Function(_) | Action::Echo => panic!("Envoy has no such end of a route"),
     }
 }
