@@ -7,6 +7,7 @@ use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use weir_maps_wasmtime::{Begun, MapCtx, MapView};
 use weir_model::limits::functions as of;
 use weir_model::{FileAccess, Function, Name, Variable};
 
@@ -28,6 +29,19 @@ pub(crate) struct Cell {
     pub(crate) cap: Cap,
     pub(crate) meter: Arc<Meter>,
     pub(crate) settings: Arc<WasiConfigVariables>,
+    pub(crate) door: Door,
+    /// Scans, watches and so on of maps.
+    pub(crate) begun: Begun,
+}
+
+impl MapView for Cell {
+    fn maps(&mut self) -> MapCtx<'_> {
+        MapCtx {
+            door: &mut self.door,
+            begun: &mut self.begun,
+            table: &mut self.table,
+        }
+    }
 }
 
 impl WasiView for Cell {
@@ -133,10 +147,12 @@ impl Setup {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table,
-            outgoing: Outgoing::new(door),
+            outgoing: Outgoing::new(door.clone()),
             cap: Cap::new(limits.memory_bytes),
             meter: Arc::clone(&meter),
             settings: Arc::clone(&self.0.settings),
+            door,
+            begun: Begun::default(),
         };
         let mut store = Store::new(engine, cell);
         store.limiter(|cell| &mut cell.cap);

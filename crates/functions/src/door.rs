@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use rand_core::TryRng;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+use weir_maps::MapCall;
+use weir_maps_wasmtime::{MapAnswer, MapDoor};
 
 pub(crate) use output::Output;
 
-use crate::surroundings::Surroundings;
+use crate::surroundings::{self, Surroundings};
 
 /// What WASI says of both clocks.
 const RESOLUTION: Duration = Duration::from_nanos(1);
@@ -29,6 +31,15 @@ impl Door {
     /// The surroundings, for one question.
     pub(crate) fn ask(&self) -> MutexGuard<'_, Box<dyn Surroundings>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MapDoor for Door {
+    fn map_call(&mut self, call: MapCall<'_>) -> wasmtime::Result<MapAnswer> {
+        Ok(match self.ask().map_call(call) {
+            surroundings::MapAnswer::Ready(reply) => MapAnswer::Ready(reply),
+            surroundings::MapAnswer::Pending(later) => MapAnswer::Pending(later),
+        })
     }
 }
 

@@ -105,6 +105,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>
     wasmtime_wasi_config::add_to_linker(&mut linker, |cell: &mut Cell| {
         WasiConfig::new(&cell.settings)
     })?;
+    weir_maps_wasmtime::link_component(&mut linker)?;
     Ok(linker)
 }
 

@@ -19,7 +19,7 @@ use wasmtime::{
     AsContextMut as _, Extern, ExternType, Instance, InstancePre, Linker, Module, Store,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use weir_maps_wasmtime::{MapAnswer, MapHost, link_draft_forms, link_map_async};
+use weir_maps_wasmtime::{MapAnswer, MapDoor, MapHost, link_draft_forms, link_map_async};
 
 use crate::call::Head;
 use crate::cap::Cap;
@@ -29,7 +29,6 @@ use crate::load::{Kind, LoadError};
 use crate::message::Response;
 use crate::meter::Meter;
 use crate::pipe;
-use crate::surroundings;
 use memory::{Exports, Grown};
 
 /// The data of a core module's store.
@@ -221,9 +220,6 @@ const NAMES_MAX: usize = 20;
 
 impl MapHost for Guest {
     fn map_call(&mut self, call: weir_maps::MapCall<'_>) -> wasmtime::Result<MapAnswer> {
-        Ok(match self.door.ask().map_call(call) {
-            surroundings::MapAnswer::Ready(reply) => MapAnswer::Ready(reply),
-            surroundings::MapAnswer::Pending(later) => MapAnswer::Pending(later),
-        })
+        MapDoor::map_call(&mut self.door, call)
     }
 }

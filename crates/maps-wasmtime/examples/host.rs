@@ -55,9 +55,9 @@ impl MapHost for Guest {
 }
 
 /// What the arguments say.
-struct Arguments {
-    module: PathBuf,
-    export: String,
+pub(crate) struct Arguments {
+    pub(crate) module: PathBuf,
+    pub(crate) export: String,
     grants: Grants,
     names: Vec<String>,
 }
@@ -65,6 +65,16 @@ struct Arguments {
 /// Does what the arguments say; the text to be printed.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<String, String> {
     let arguments = parse(arguments)?;
+    let (maps, handles) = prepare(&arguments)?;
+    let results = call(&arguments.module, &arguments.export, Guest { handles })
+        .map_err(|error| format!("{error:?}"))?;
+    let mut text = format!("{}() = {results:?}\n", arguments.export);
+    list_all(&maps, &arguments, &mut text)?;
+    Ok(text)
+}
+
+/// The maps that the arguments name, and an instance's handles for them.
+pub(crate) fn prepare(arguments: &Arguments) -> Result<(Engine, Handles), String> {
     let maps = Engine::new(Arc::new(SystemClock::default()));
     // Nobody shares this machine's memory with us: the maps' own limits are enough.
     let owner = Arc::new(Account::new(Amount {
@@ -77,17 +87,21 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<String, Str
     }
     let identity = Identity {
         in_use: "guest".into(),
-        grants: Arc::new(arguments.grants),
+        grants: Arc::new(arguments.grants.clone()),
         owner,
     };
     let handles = Handles::new(&maps, identity);
-    let results = call(&arguments.module, &arguments.export, Guest { handles })
-        .map_err(|error| format!("{error:?}"))?;
-    let mut text = format!("{}() = {results:?}\n", arguments.export);
-    for name in &arguments.names {
-        list(&maps, name, &mut text)?;
-    }
-    Ok(text)
+    Ok((maps, handles))
+}
+
+/// What all maps hold.
+pub(crate) fn list_all(
+    maps: &Engine,
+    arguments: &Arguments,
+    text: &mut String,
+) -> Result<(), String> {
+    let mut names = arguments.names.iter();
+    names.try_for_each(|name| list(maps, name, text))
 }
 
 /// Links the module, calls its export, and answers the results.
@@ -131,7 +145,7 @@ fn list(maps: &Engine, name: &str, text: &mut String) -> Result<(), String> {
     Ok(())
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
+pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let usage = || "usage: host MODULE EXPORT [--map NAME[=RIGHT,…]]… [--default NAME]".to_owned();
     let module = arguments.next().ok_or_else(usage)?.into();
     let export = arguments.next().ok_or_else(usage)?;

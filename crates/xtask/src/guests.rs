@@ -26,10 +26,15 @@ const RUST: [(&str, &str); 5] = [
     ("maps_check", "../sdk/checks/rust/checks.wasm"),
 ];
 /// Members of the workspace that are components, and where their binaries are committed.
-const COMPONENTS: [(&str, &str); 3] = [
+const COMPONENTS: [(&str, &str); 5] = [
     ("handler", "prebuilt/handler.wasm"),
     ("handler3", "prebuilt/handler3.wasm"),
     ("typed", "prebuilt/typed.wasm"),
+    (
+        "dashboard",
+        "../examples/maps/rust/dashboard/dashboard.wasm",
+    ),
+    ("maps_component", "../sdk/checks/component/checks.wasm"),
 ];
 /// Guests in C: sources and binaries, relative to `guests`.
 const C: [(&str, &str); 3] = [

@@ -4,4 +4,5 @@ mod command;
 mod core;
 mod export;
 mod http;
+mod maps;
 mod world;

@@ -25,7 +25,7 @@ impl HostMap for MapCtx<'_> {
         self.ask_map(MapCall::Open { name, rights }).await
     }
 
-    async fn new(&mut self, options: Options) -> Result<Resource<Map>, Refused> {
+    async fn create(&mut self, options: Options) -> Result<Resource<Map>, Refused> {
         let options = options_of(options)?;
         self.ask_map(MapCall::Create { options }).await
     }

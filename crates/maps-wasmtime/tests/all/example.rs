@@ -1,4 +1,8 @@
-//! The example host does what its page says.
+//! The example hosts do what their pages say.
+
+#[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/component.rs"]
+mod component;
 
 #[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/host.rs"]
@@ -42,4 +46,25 @@ fn mistakes_on_the_command_line_are_told() {
     assert_eq!(error, "there is no right rule");
     let error = run(&["nothing"]).unwrap_err();
     assert!(error.contains("exports no function nothing"), "{error}");
+}
+
+fn run_component(words: &[&str]) -> Result<String, String> {
+    let checks = "../../sdk/checks/component/checks.wasm";
+    let words = [&[checks], words].concat();
+    component::run(words.into_iter().map(str::to_owned))
+}
+
+#[test]
+fn a_component_runs_over_the_maps_that_are_granted() {
+    assert_eq!(
+        run_component(&["play", "kv.open texts", "--map", "texts"]).unwrap(),
+        "0\n"
+    );
+    assert_eq!(
+        run_component(&["play", "open texts 3", "--map", "texts=read"]).unwrap(),
+        "error not-capable\n"
+    );
+    let error = run_component(&["nothing", "text"]).unwrap_err();
+    assert!(error.contains("nothing"), "{error}");
+    assert!(run_component(&["play"]).unwrap_err().starts_with("usage: "));
 }

@@ -4,6 +4,7 @@ mod apart;
 mod code;
 mod conformance;
 mod copies;
+mod dashboard;
 mod faults;
 mod forged;
 mod functions;

@@ -65,7 +65,7 @@ fn rights(words: &mut Words<'_>) -> Result<Rights, String> {
 fn gives(things: &mut Things, function: &str, words: &mut Words<'_>) -> Played {
     let given = match function {
         "open" => Map::open(&words.text()?, rights(words)?),
-        "create" => Map::new(Options {
+        "create" => Map::create(Options {
             entries: words.perhaps()?,
             bytes: words.perhaps()?,
             value_bytes: words.perhaps()?,
