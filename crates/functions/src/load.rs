@@ -106,10 +106,14 @@ pub struct Loaded(Form);
 #[derive(Clone)]
 enum Form {
     Http(Http),
-    /// With what keeps its code for others.
-    Core(Core, Code<Module>),
-    /// With what keeps its code for others.
-    Command(Command, Code<Module>),
+    Core(
+        Core,
+        #[expect(dead_code, reason = "it keeps the code for others")] Code<Module>,
+    ),
+    Command(
+        Command,
+        #[expect(dead_code, reason = "it keeps the code for others")] Code<Module>,
+    ),
     Export(Export),
 }
 

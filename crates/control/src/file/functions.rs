@@ -88,16 +88,16 @@ section! {
         /// Bytes of a response's body, for kinds that answer it whole, and of what was fetched.
         response_bytes: Size<0, { limits::BODY_BYTES_MAX }> = Size(limits::RESPONSE_BYTES);
         /// Calls that run at once, over all workers.
-        instances: Count<1, { limits::ALL_INSTANCES as u64 }>
-            = Count(limits::INSTANCES as u64);
+        instances: Count<1, { limits::ALL_INSTANCES_MAX }>
+            = Count(u64::from(limits::INSTANCES));
         /// Calls that wait for their turn, over all workers. A further one is answered 503 at once.
-        queue: Count<0, { limits::QUEUE_MAX as u64 }> = Count(limits::QUEUE as u64);
+        queue: Count<0, { limits::QUEUE_MAX }> = Count(u64::from(limits::QUEUE));
         /// How long one waits; then it is answered 503.
         queue_timeout: Time<0, DAY_MS> = Time(limits::QUEUE_TIMEOUT);
         /// Requests in flight that one call has sent. A further one fails at once.
-        fetches: Count<0, { limits::FETCHES_MAX as u64 }> = Count(limits::FETCHES as u64);
+        fetches: Count<0, { limits::FETCHES_MAX }> = Count(u64::from(limits::FETCHES));
         /// Calls of functions by functions, one in the other, counted from this one.
-        depth: Count<0, { limits::DEPTH_MAX as u64 }> = Count(limits::DEPTH as u64);
+        depth: Count<0, { limits::DEPTH_MAX }> = Count(u64::from(limits::DEPTH));
     }
 }
 

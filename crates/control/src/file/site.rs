@@ -31,8 +31,8 @@ section! {
         /// Modules that answer requests themselves.
         functions: Pairs<Defined<Functions>, FunctionText> = Pairs(Vec::new());
         /// Calls of functions that run at once, all functions and workers together.
-        function_instances: Count<1, { limits::functions::ALL_INSTANCES as u64 }>
-            = Count(limits::functions::ALL_INSTANCES as u64);
+        function_instances: Count<1, { limits::functions::ALL_INSTANCES_MAX }>
+            = Count(u64::from(limits::functions::ALL_INSTANCES));
         /// Maps that modules share.
         maps: Pairs<Defined<Maps>, MapText> = Pairs(Vec::new());
         /// What keeps maps that are not to be in memory.

@@ -37,18 +37,21 @@ pub const DEPTH: u32 = 8;
 /// have reserved four gigabytes.
 pub const ALL_INSTANCES: u32 = 4000;
 
+/// The most instances that may be configured to run at once: the engine has no more places.
+pub const ALL_INSTANCES_MAX: u64 = 4000;
+
 /// The most calls that may be configured to wait: each holds a connection and a few kilobytes.
-pub const QUEUE_MAX: u32 = 1_000_000;
+pub const QUEUE_MAX: u64 = 1_000_000;
 
 /// The most bytes of a body that may be configured to be held whole: it has to fit the guest's
 /// memory beside everything else.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
 
 /// The most outgoing requests in flight of one call that may be configured.
-pub const FETCHES_MAX: u32 = 1024;
+pub const FETCHES_MAX: u64 = 1024;
 
 /// The most calls in one another that may be configured: each has a stack and an instance.
-pub const DEPTH_MAX: u32 = 64;
+pub const DEPTH_MAX: u64 = 64;
 
 /// Entries of one list of granted hosts, which is looked through for each outgoing request.
 pub const HOSTS_MAX: usize = 1024;
