@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`message`] is what goes in and comes out, [`surroundings`] is the door of a
 //! function, [`fault`] is why there is no response, [`runtime`] is the engine, [`load`] makes a
-//! function of a module and calls it, by its kind: `http`, `export`, `core`, `command`.
+//! function of a module and calls it, by its kind: `http`, `export`, `core`, `command`. [`run`] runs a
+//! module by hand.
 //!
 //! Invariant: a function reaches nothing but through its [`Surroundings`], and a call of it has an
 //! instance of its own.
@@ -10,6 +11,7 @@
 pub mod fault;
 pub mod load;
 pub mod message;
+pub mod run;
 pub mod runtime;
 pub mod surroundings;
 

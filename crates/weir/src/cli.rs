@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::command::run;
 use crate::logging;
 
 /// A gateway that runs WebAssembly plugins inside the request path, and never trusts them.
@@ -95,6 +96,11 @@ pub enum Command {
     /// A gateway that finds code there starts at once. Without modules, it says what is there. Ends
     /// with 1 if a module cannot be compiled or kept.
     Compile(Compile),
+    /// Run a module: a WASI command or component, or with `--invoke` any export of a core module.
+    ///
+    /// Its exit code is that of the module; 134 if the module fails (traps), 1 if it cannot be run. Core
+    /// modules have the host functions that functions of the gateway have.
+    Run(Run),
     /// Look into the shared maps of a running gateway, through its admin address.
     ///
     /// Ends with 1 if the gateway refuses, or there is no such map or entry.
@@ -173,6 +179,44 @@ pub enum CodeEngine {
     Winch,
     /// Byte code for an interpreter.
     Pulley,
+}
+
+/// Arguments of `weir run`.
+#[derive(Args, Clone, Debug)]
+pub struct Run {
+    /// The module.
+    #[arg(value_name = "MODULE", value_hint = ValueHint::FilePath)]
+    pub module: PathBuf,
+    /// Call this export with the arguments, and print what it answers. A number stands for a parameter;
+    /// text for two: its address and length, in memory that the module's allocator gave. `text:5` is
+    /// text.
+    #[arg(long, value_name = "EXPORT")]
+    pub invoke: Option<String>,
+    /// Run `_start` before the export.
+    #[arg(long, requires = "invoke")]
+    pub start: bool,
+    /// What the export answers is text: print that.
+    #[arg(long, requires = "invoke")]
+    pub text: bool,
+    /// A variable that the module sees; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = run::variable)]
+    pub env: Vec<(String, String)>,
+    /// A folder that the module may read and write, and what it is called there; may be repeated.
+    #[arg(long, value_name = "FOLDER[::NAME]", value_parser = run::folder)]
+    pub dir: Vec<(PathBuf, String)>,
+    /// A host that the module may send HTTP requests to; may be repeated.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub allow: Vec<String>,
+    /// A shared map, empty and in memory, that the module may use; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub map: Vec<String>,
+    /// Arguments of the module, or of the export; behind `--` if they begin with a hyphen.
+    #[arg(
+        value_name = "ARGUMENT",
+        trailing_var_arg = true,
+        allow_negative_numbers = true
+    )]
+    pub arguments: Vec<String>,
 }
 
 /// Arguments of `weir map`.

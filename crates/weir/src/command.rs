@@ -7,6 +7,7 @@ mod inspect;
 mod manual;
 mod map;
 mod plugin;
+pub(crate) mod run;
 mod serve;
 
 use crate::cli::{Cli, Command};
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Schema => print_json(&weir_control::schema(), terminal),
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),
         Command::Compile(arguments) => compile::run(&arguments, terminal),
+        Command::Run(arguments) => run::run(arguments, &cli.output, terminal),
         Command::Map(arguments) => map::run(&arguments, terminal),
         Command::Bindgen(arguments) => bindgen::run(&arguments, terminal),
         Command::Completions(arguments) => manual::completions(arguments.shell, terminal),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 use weir_control::admin::client::ClientError;
+use weir_functions::run::RunError;
 use weir_guest::apart::PluginProcessError;
 use weir_guest::inspect::InspectError;
 
@@ -20,6 +21,8 @@ pub enum Outcome {
     Problem,
     /// 2: wrong use of the command line.
     WrongUse,
+    /// What a module that was run said, or what its failure means.
+    Guest(u8),
 }
 
 impl Outcome {
@@ -30,6 +33,7 @@ impl Outcome {
             Self::Fine => 0,
             Self::Problem => 1,
             Self::WrongUse => 2,
+            Self::Guest(code) => code,
         }
     }
 }
@@ -91,6 +95,18 @@ pub enum Failure {
     /// The admin address says no.
     #[error("{0}")]
     Said(String),
+    /// A module that was run has failed, or cannot be run.
+    #[error("cannot run {} to its end", path.display())]
+    Ran {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: RunError,
+    },
+    /// The machine has no timers or sockets.
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
     /// Standard input cannot be read.
     #[error("cannot read standard input")]
     Input(#[source] io::Error),
@@ -150,7 +166,15 @@ impl Failure {
             Self::Plugin(PluginProcessError::NotCalled) => {
                 Some("`weir serve` starts it for filters with `isolation: process`")
             }
-            Self::Plugin(PluginProcessError::Broken(_))
+            Self::Ran {
+                error: RunError::Export { .. },
+                ..
+            } => Some(
+                "--invoke NAME calls another export; `weir inspect` lists them with their types",
+            ),
+            Self::Ran { .. }
+            | Self::Runtime(_)
+            | Self::Plugin(PluginProcessError::Broken(_))
             | Self::Refused
             | Self::Said(_)
             | Self::Input(_)

@@ -108,6 +108,11 @@ impl<'a> Terminal<'a> {
         let _ = self.err.write(text.as_bytes());
     }
 
+    /// Writes bytes to standard error, as [`Terminal::remark`].
+    pub(crate) fn remark_bytes(&mut self, bytes: &[u8]) {
+        let _ = self.err.write(bytes);
+    }
+
     /// Text for standard output in the colour of its tone.
     #[must_use]
     pub fn paint<'t>(&self, tone: Tone, text: &'t str) -> Cow<'t, str> {

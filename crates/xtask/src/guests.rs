@@ -37,8 +37,16 @@ const COMPONENTS: [(&str, &str); 5] = [
     ("maps_component", "../sdk/checks/component/checks.wasm"),
 ];
 /// Guests in C: sources and binaries, relative to `guests`.
-const C: [(&str, &str); 3] = [
+const C: [(&str, &str); 5] = [
     ("shout/shout.c", "prebuilt/shout.wasm"),
+    (
+        "../examples/functions/c/demo.c",
+        "../examples/functions/c/demo.wasm",
+    ),
+    (
+        "../examples/functions/c/hello.c",
+        "../examples/functions/c/hello.wasm",
+    ),
     (
         "../examples/maps/c/packet.c",
         "../examples/maps/c/packet.wasm",

@@ -18,7 +18,7 @@ const FILE: &str = "prebuilt/SHA256SUMS";
 const TOOLS: &str = "# made with ";
 
 /// Where guests are, relative to `guests`.
-const FOLDERS: [&str; 3] = ["", "../examples/maps", "../sdk"];
+const FOLDERS: [&str; 4] = ["", "../examples/functions", "../examples/maps", "../sdk"];
 /// Folders of programs, and of no interest.
 const MADE: [&str; 2] = ["target", "node_modules"];
 /// Kinds of files that make a guest.

@@ -19,6 +19,7 @@ mod malformed;
 mod map_command;
 mod maps;
 mod remarks;
+mod run;
 mod stores;
 mod tcp;
 mod upstreams;
