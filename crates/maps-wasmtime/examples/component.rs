@@ -115,7 +115,11 @@ async fn call(
     };
     let mut store = Store::new(&engine, guest);
     let instance = linker.instantiate_async(&mut store, &component).await?;
-    let export = instance.get_typed_func::<(String,), (String,)>(&mut store, &arguments.export)?;
+    let name = &arguments.export;
+    let export = instance.get_func(&mut store, name);
+    let export = export
+        .ok_or_else(|| wasmtime::format_err!("the component exports no function {name}"))?
+        .typed::<(String,), (String,)>(&store)?;
     let (answer,) = export.call_async(&mut store, (text,)).await?;
     Ok(answer)
 }

@@ -7,6 +7,9 @@ mod draft;
 mod draft2;
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::mem::replace;
+use std::task::Poll;
 
 use wasmtime::component::{Linker, Resource};
 use weir_maps::call::packed;
@@ -128,6 +131,9 @@ impl MapCtx<'_> {
     ) -> Result<Found, Refused> {
         let (mut found, mut bytes) = (Vec::new(), 0);
         for key in keys {
+            if found.len() % limits::BATCH_OPS_MAX == limits::BATCH_OPS_MAX - 1 {
+                let_others_run().await;
+            }
             let value = self.bucket_get(bucket, &key).await?;
             bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             if bytes > limits::COMPONENT_MANY_BYTES_MAX {
@@ -156,6 +162,7 @@ impl MapCtx<'_> {
                     done?;
                 }
             }
+            let_others_run().await;
         }
         Ok(())
     }
@@ -176,6 +183,19 @@ impl MapCtx<'_> {
         }
         Ok(())
     }
+}
+
+/// Gives the thread back once: a list may be long, and maps in memory answer at once.
+async fn let_others_run() {
+    let mut has_run = false;
+    poll_fn(|context| {
+        if replace(&mut has_run, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn set((key, value): &(String, Vec<u8>)) -> MapOp<'_> {

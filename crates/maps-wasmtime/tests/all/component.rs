@@ -7,6 +7,8 @@ mod real;
 mod table;
 mod works;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use tokio::runtime::Runtime;
@@ -144,6 +146,19 @@ impl Guest {
                 "{line}: {told}, not {expected}"
             );
         }
+    }
+
+    /// Counts how often another task of the thread gets its turn.
+    pub(crate) fn count_turns(&self) -> Rc<Cell<u32>> {
+        let turns = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&turns);
+        self.local.spawn_local(async move {
+            loop {
+                counter.set(counter.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        });
+        turns
     }
 
     pub(crate) fn handles(&mut self) -> &mut Handles {

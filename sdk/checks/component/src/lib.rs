@@ -4,6 +4,7 @@
 //! next number of all, and is named by it: `open cache 3` answers `0`, `get 0 key` what map 0 has
 //! there. `x*70000` is an argument of 70000 letters, `-` is none, or no bytes. A refusal is answered as
 //! `error` and its name.
+#![expect(clippy::same_length_and_capacity, reason = "generated code has it")]
 
 mod keyvalue;
 mod maps;

@@ -254,3 +254,17 @@ fn comparing_is_bounded_and_so_are_answers() {
         "error other the values of these keys are longer than 16 MiB"
     );
 }
+
+#[test]
+fn long_lists_let_others_run() {
+    let house = House::new();
+    let mut guest = player(&house);
+    guest.expect(&[("kv.open cache", "0")]);
+    let turns = guest.count_turns();
+    let keys = " key".repeat(20 * 1024);
+    for line in ["kv.get-many 0", "kv.delete-many 0"] {
+        let before = turns.get();
+        guest.play(&format!("{line}{keys}"));
+        assert!(turns.get() - before >= 20, "{line}: {}", turns.get());
+    }
+}
