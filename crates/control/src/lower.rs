@@ -63,6 +63,16 @@ pub(crate) fn lowered(
         .into_iter()
         .filter_map(|(name, store)| Some((name, store?)))
         .collect();
+    let mut around = maps::Around {
+        stores: &stores,
+        folder,
+        pinned: BTreeMap::new(),
+    };
+    let maps = by_name(
+        site.maps.0,
+        |key| key.name.clone(),
+        |name, map| maps::lowered_map((&name, &map), &mut around, reader),
+    );
     Site {
         listeners,
         clusters: by_name(site.clusters.0, |key| key.name.clone(), lowered_cluster),
@@ -72,11 +82,7 @@ pub(crate) fn lowered(
             |key| key.name.clone(),
             |name, filter| lowered_filter(name, filter, folder, reader),
         ),
-        maps: by_name(
-            site.maps.0,
-            |key| key.name.clone(),
-            |name, map| maps::lowered_map((&name, &map), &stores, reader),
-        ),
+        maps,
         stores,
         background: lowered_uses(site.background.0),
         admin: admin.map(|address| Admin {

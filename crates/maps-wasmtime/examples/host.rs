@@ -79,6 +79,7 @@ pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<String, Str
         in_use: "guest".into(),
         grants: Arc::new(arguments.grants),
         owner,
+        meter: Arc::default(),
     };
     let handles = Handles::new(&maps, identity);
     let results = call(&arguments.module, &arguments.export, Guest { handles })

@@ -88,7 +88,7 @@ impl Observe for Facts {
             "filters": filters::shown(&self.process),
             "last_failures": filters::failures(&self.process),
             "code": code::shown(&self.process),
-            "maps": maps::shown(&self.process),
+            "maps": weir_control::admin::maps::at_hand(self.process.maps(), &self.process.site),
             "listeners": listeners,
             "clusters": clusters,
         })

@@ -16,6 +16,7 @@ mod load;
 mod malformed;
 mod map_command;
 mod maps;
+mod pinned;
 mod remarks;
 mod stores;
 mod tcp;
