@@ -8,7 +8,7 @@
 mod answer;
 pub mod client;
 mod guard;
-mod maps;
+pub mod maps;
 pub mod query;
 mod site;
 

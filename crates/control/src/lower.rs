@@ -64,6 +64,16 @@ pub(crate) fn lowered(
         .into_iter()
         .filter_map(|(name, store)| Some((name, store?)))
         .collect();
+    let mut around = maps::Around {
+        stores: &stores,
+        folder,
+        pinned: BTreeMap::new(),
+    };
+    let maps = by_name(
+        site.maps.0,
+        |key| key.name.clone(),
+        |name, map| maps::lowered_map((&name, &map), &mut around, reader),
+    );
     Site {
         listeners,
         clusters: by_name(site.clusters.0, |key| key.name.clone(), lowered_cluster),
@@ -79,11 +89,7 @@ pub(crate) fn lowered(
             |name, function| functions::lowered_function(name, function, folder, reader),
         ),
         function_instances: site.function_instances.to(),
-        maps: by_name(
-            site.maps.0,
-            |key| key.name.clone(),
-            |name, map| maps::lowered_map((&name, &map), &stores, reader),
-        ),
+        maps,
         stores,
         background: lowered_uses(site.background.0),
         admin: admin.map(|address| Admin {

@@ -156,6 +156,7 @@ impl Bench {
             in_use: "filter".into(),
             grants: Arc::new(Grants::of("").with("cache", Rights::ALL)),
             owner: Arc::new(Account::new(Amount::default())),
+            meter: Arc::default(),
         };
         let world = Shelf(Handles::new(&self.maps, identity));
         let limits = GuestLimits::default();

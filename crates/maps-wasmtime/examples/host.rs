@@ -89,6 +89,7 @@ pub(crate) fn prepare(arguments: &Arguments) -> Result<(Engine, Handles), String
         in_use: "guest".into(),
         grants: Arc::new(arguments.grants.clone()),
         owner,
+        meter: Arc::default(),
     };
     let handles = Handles::new(&maps, identity);
     Ok((maps, handles))

@@ -82,6 +82,7 @@ fn instance(engine: &Engine) -> Handles {
         in_use: "bench".into(),
         grants: Arc::new(Grants::default()),
         owner: Arc::new(Account::new(Amount {
+            meter: Arc::default(),
             entries: u64::MAX,
             bytes: u64::MAX,
         })),

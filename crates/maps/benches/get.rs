@@ -117,6 +117,7 @@ fn calls(run: &Run, keys: &[[u8; 16]]) {
             in_use: "bench".into(),
             grants: Arc::new(Grants::of("").with("map", Rights::ALL)),
             owner: Arc::clone(&owner),
+            meter: Arc::default(),
         };
         let mut handles = Handles::new(&engine, identity);
         handles.open(b"map", Rights::ALL).expect("granted");

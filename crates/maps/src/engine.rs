@@ -114,7 +114,7 @@ impl Engine {
         options.check()?;
         self.define_as(scope, name, |name| {
             self.0.graph.insert(Kind::Named, |id, _| {
-                let stored = Stored::Other(back_end);
+                let stored = Stored::other(back_end);
                 Ok(Map::new(id, Some(name), options, stored))
             })
         })
@@ -295,7 +295,8 @@ impl Engine {
         let table = &self.0.table;
         self.0.graph.insert(kind, |id, edges| {
             let store = MemoryStore::new(table, options, Arc::clone(owner), edges)?;
-            Ok(Map::new(id, name, options, Stored::Memory(store)))
+            let stored = Stored::memory(store, name.is_some());
+            Ok(Map::new(id, name, options, stored))
         })
     }
 

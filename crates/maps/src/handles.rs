@@ -21,6 +21,7 @@ use crate::budget::Account;
 use crate::engine::{Engine, Grants};
 use crate::graph::Root;
 use crate::map::Map;
+use crate::meter::Meter;
 use crate::options::MapOptions;
 use crate::rights::Rights;
 use crate::value::MapId;
@@ -40,6 +41,8 @@ pub struct Identity {
     pub grants: Arc<Grants>,
     /// Who pays for its anonymous maps.
     pub owner: Arc<Account>,
+    /// What it may ask for in a second, and was refused.
+    pub meter: Arc<Meter>,
 }
 
 /// The handles of one instance.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::MapError;
 use crate::graph::Graph;
 use crate::memory::MemoryStore;
+use crate::numbers::Counts;
 use crate::options::MapOptions;
 use crate::region::{Region, Regions};
 use crate::rights::Rights;
@@ -61,6 +62,12 @@ impl Map {
     #[must_use]
     pub fn store(&self) -> &impl Store {
         &self.store
+    }
+
+    /// How often its entries were found; nothing of a map without a name.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.store.counts()
     }
 
     /// Whether its entries are in memory, so that every operation answers at once.

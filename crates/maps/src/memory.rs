@@ -99,6 +99,7 @@ pub struct MemoryStore {
     budget: Budget,
     versions: AtomicU64,
     evicted: AtomicU64,
+    expired: AtomicU64,
     /// Where the next search for room begins.
     room: AtomicUsize,
     watchers: Watchers,
@@ -141,6 +142,7 @@ impl MemoryStore {
             budget: Budget::new(options.quota(), owner),
             versions: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
             room: AtomicUsize::new(0),
             watchers: Watchers::default(),
             edges: Box::new(edges),
@@ -255,6 +257,7 @@ impl Store for MemoryStore {
             version: self.versions.load(Ordering::Relaxed),
             quota_bytes: self.options.bytes_max,
             evicted: self.evicted.load(Ordering::Relaxed),
+            expired: self.expired.load(Ordering::Relaxed),
             watches: self.watchers.len() as u64,
         }))
     }

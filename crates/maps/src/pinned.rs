@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use weir_model::limits::maps as limits;
 use weir_pinned::{PinError, Pinned, Shape, Tended};
 
 use crate::MapError;
+use crate::numbers::Known;
 use crate::options::MapOptions;
 use crate::store::{
     Answer, Condition, Counted, Done, Found, Item, Op, Page, Range, Seen, Stat, Store, Terms,
@@ -24,6 +26,10 @@ use crate::watch::Watch;
 pub struct PinnedStore {
     map: Pinned,
     options: MapOptions,
+    /// Entries that there were when it was last looked after.
+    entries: AtomicU64,
+    /// Entries that ended.
+    ended: AtomicU64,
 }
 
 impl PinnedStore {
@@ -41,7 +47,22 @@ impl PinnedStore {
             value_bytes_max: options.value_bytes_max.min(longest),
             ..options
         };
-        Ok(Self { map, options })
+        let store = Self {
+            map,
+            options,
+            entries: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+        };
+        store.tend()?;
+        Ok(store)
+    }
+
+    /// Whether a file can have this shape.
+    ///
+    /// # Errors
+    /// [`MapError::Invalid`].
+    pub fn check(shape: &Shape) -> Result<(), MapError> {
+        shape.check().map_err(MapError::Invalid)
     }
 
     /// Frees what has ended, and what processes left that died while they wrote. To be called every
@@ -50,7 +71,23 @@ impl PinnedStore {
     /// # Errors
     /// None that a map which was made here has.
     pub fn tend(&self) -> Result<Tended, MapError> {
-        self.map.tend().map_err(refused)
+        let tended = self.map.tend().map_err(refused)?;
+        self.entries.store(tended.entries, Ordering::Relaxed);
+        self.ended.fetch_add(tended.ended, Ordering::Relaxed);
+        Ok(tended)
+    }
+
+    fn stat_of(&self, entries: u64) -> Stat {
+        let stat = self.map.stat();
+        Stat {
+            entries,
+            bytes: entries.saturating_mul(stat.shape.slot_bytes()),
+            version: stat.version,
+            quota_bytes: stat.shape.file_bytes(),
+            evicted: 0,
+            expired: self.ended.load(Ordering::Relaxed),
+            watches: 0,
+        }
     }
 
     /// An entry that is there.
@@ -197,16 +234,15 @@ impl Store for PinnedStore {
     }
 
     fn stat(&self) -> Answer<Stat> {
-        let stat = self.map.stat();
-        let entries = self.map.keys().len() as u64;
-        Answer::Now(Ok(Stat {
-            entries,
-            bytes: entries.saturating_mul(stat.shape.slot_bytes()),
-            version: stat.version,
-            quota_bytes: stat.shape.file_bytes(),
-            evicted: 0,
-            watches: 0,
-        }))
+        Answer::Now(Ok(self.stat_of(self.map.keys().len() as u64)))
+    }
+
+    /// As of the last look: counting costs a walk through the file.
+    fn known(&self) -> Known {
+        Known {
+            stat: Some(self.stat_of(self.entries.load(Ordering::Relaxed))),
+            ..Known::default()
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod terms;
 pub use answer::{Answer, Later};
 pub use terms::{Condition, Counted, Done, Found, Item, Op, Page, Range, Seen, Stat, Terms};
 
+use crate::numbers::Known;
 use crate::value::Value;
 use crate::watch::Watch;
 
@@ -51,4 +52,12 @@ pub trait Store: Send + Sync {
 
     /// Numbers for people and for `stat`.
     fn stat(&self) -> Answer<Stat>;
+
+    /// What is known without asking anybody, and without a look at all entries.
+    fn known(&self) -> Known {
+        Known {
+            stat: self.stat().now().ok(),
+            ..Known::default()
+        }
+    }
 }

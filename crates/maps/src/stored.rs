@@ -8,9 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::memory::MemoryStore;
+use crate::numbers::{Counts, Known};
 use crate::store::{
     Answer, Condition, Counted, Done, Found, Op, Page, Range, Seen, Stat, Store, Terms,
 };
+use crate::tally::Tally;
 use crate::value::Value;
 use crate::watch::Watch;
 
@@ -42,6 +44,9 @@ pub trait BackEnd: Send + Sync {
 
     /// See [`Store::stat`].
     fn stat(&self) -> Answer<Stat>;
+
+    /// See [`Store::known`].
+    fn known(&self) -> Known;
 }
 
 impl<S: Store> BackEnd for S {
@@ -80,6 +85,17 @@ impl<S: Store> BackEnd for S {
     fn stat(&self) -> Answer<Stat> {
         Store::stat(self)
     }
+
+    fn known(&self) -> Known {
+        Store::known(self)
+    }
+}
+
+/// The entries of a map, and how often they were found.
+pub(crate) struct Stored {
+    kept: Kept,
+    /// Of maps with names.
+    tally: Option<Arc<Tally>>,
 }
 
 /// Where a map's entries are.
@@ -87,18 +103,60 @@ impl<S: Store> BackEnd for S {
     clippy::large_enum_variant,
     reason = "nearly all maps are in memory, and reading one is not to follow a pointer more"
 )]
-pub(crate) enum Stored {
+enum Kept {
     Memory(MemoryStore),
     Other(Arc<dyn BackEnd>),
 }
 
 impl Stored {
+    /// In memory. `is_named`: what is found is counted.
+    pub(crate) fn memory(store: MemoryStore, is_named: bool) -> Self {
+        Self {
+            kept: Kept::Memory(store),
+            tally: is_named.then(Arc::default),
+        }
+    }
+
+    /// Elsewhere.
+    pub(crate) fn other(back_end: Arc<dyn BackEnd>) -> Self {
+        Self {
+            kept: Kept::Other(back_end),
+            tally: Some(Arc::default()),
+        }
+    }
+
     /// The entries, if they are in memory.
     #[inline]
     pub(crate) fn in_memory(&self) -> Option<&MemoryStore> {
-        match self {
-            Self::Memory(store) => Some(store),
-            Self::Other(_) => None,
+        match &self.kept {
+            Kept::Memory(store) => Some(store),
+            Kept::Other(_) => None,
+        }
+    }
+
+    /// How often entries were found.
+    pub(crate) fn counts(&self) -> Counts {
+        self.tally.as_deref().map(Tally::counts).unwrap_or_default()
+    }
+
+    /// Counts what is refused for want of room.
+    fn noted<T: 'static>(&self, answer: Answer<T>) -> Answer<T> {
+        let Some(tally) = &self.tally else {
+            return answer;
+        };
+        match answer {
+            Answer::Now(result) => {
+                tally.note(&result);
+                Answer::Now(result)
+            }
+            Answer::Later(later) => {
+                let tally = Arc::clone(tally);
+                Answer::Later(Box::pin(async move {
+                    let result = later.await;
+                    tally.note(&result);
+                    result
+                }))
+            }
         }
     }
 }
@@ -110,79 +168,106 @@ impl Store for Stored {
         key: &[u8],
         see: &mut impl FnMut(Seen<'_>) -> R,
     ) -> Answer<Option<R>, Option<Found>> {
-        let other = match self {
-            Self::Memory(store) => return Store::read(store, key, see),
-            Self::Other(other) => other,
+        let other = match &self.kept {
+            Kept::Memory(store) => {
+                let answer = Store::read(store, key, see);
+                if let (Some(tally), Answer::Now(Ok(found))) = (&self.tally, &answer) {
+                    tally.count(found.is_some());
+                }
+                return answer;
+            }
+            Kept::Other(other) => other,
         };
         let mut shown = None;
-        match other.read(key, &mut |seen| shown = Some(see(seen))) {
-            Answer::Now(found) => Answer::Now(found.map(|_| shown)),
-            Answer::Later(later) => Answer::Later(later),
+        let answer = other.read(key, &mut |seen| shown = Some(see(seen)));
+        match (answer, &self.tally) {
+            (Answer::Now(found), tally) => Answer::Now(found.map(|_| {
+                if let Some(tally) = tally {
+                    tally.count(shown.is_some());
+                }
+                shown
+            })),
+            (Answer::Later(later), None) => Answer::Later(later),
+            (Answer::Later(later), Some(tally)) => {
+                let tally = Arc::clone(tally);
+                Answer::Later(Box::pin(async move {
+                    let found = later.await?;
+                    tally.count(found.is_some());
+                    Ok(found)
+                }))
+            }
         }
     }
 
     fn write(&self, key: &[u8], value: Value, terms: Terms) -> Answer<u64> {
-        match self {
-            Self::Memory(store) => Store::write(store, key, value, terms),
-            Self::Other(store) => store.write(key, value, terms),
-        }
+        self.noted(match &self.kept {
+            Kept::Memory(store) => Store::write(store, key, value, terms),
+            Kept::Other(store) => store.write(key, value, terms),
+        })
     }
 
     fn remove(&self, key: &[u8], condition: Condition) -> Answer<()> {
-        match self {
-            Self::Memory(store) => Store::remove(store, key, condition),
-            Self::Other(store) => store.remove(key, condition),
+        match &self.kept {
+            Kept::Memory(store) => Store::remove(store, key, condition),
+            Kept::Other(store) => store.remove(key, condition),
         }
     }
 
     fn add(&self, key: &[u8], delta: i64) -> Answer<Counted> {
-        match self {
-            Self::Memory(store) => Store::add(store, key, delta),
-            Self::Other(store) => store.add(key, delta),
-        }
+        self.noted(match &self.kept {
+            Kept::Memory(store) => Store::add(store, key, delta),
+            Kept::Other(store) => store.add(key, delta),
+        })
     }
 
     fn scan(&self, range: Range<'_>) -> Answer<Page> {
-        match self {
-            Self::Memory(store) => Store::scan(store, range),
-            Self::Other(store) => store.scan(range),
+        match &self.kept {
+            Kept::Memory(store) => Store::scan(store, range),
+            Kept::Other(store) => store.scan(range),
         }
     }
 
     fn batch(&self, ops: &[Op]) -> Answer<Vec<Done>> {
-        match self {
-            Self::Memory(store) => Store::batch(store, ops),
-            Self::Other(store) => store.batch(ops),
-        }
+        self.noted(match &self.kept {
+            Kept::Memory(store) => Store::batch(store, ops),
+            Kept::Other(store) => store.batch(ops),
+        })
     }
 
     fn clear(&self) -> Answer<u64> {
-        match self {
-            Self::Memory(store) => Store::clear(store),
-            Self::Other(store) => store.clear(),
+        match &self.kept {
+            Kept::Memory(store) => Store::clear(store),
+            Kept::Other(store) => store.clear(),
         }
     }
 
     fn watch(&self, prefix: &[u8]) -> Answer<Watch> {
-        match self {
-            Self::Memory(store) => Store::watch(store, prefix),
-            Self::Other(store) => store.watch(prefix),
+        match &self.kept {
+            Kept::Memory(store) => Store::watch(store, prefix),
+            Kept::Other(store) => store.watch(prefix),
         }
     }
 
     fn stat(&self) -> Answer<Stat> {
-        match self {
-            Self::Memory(store) => Store::stat(store),
-            Self::Other(store) => store.stat(),
+        match &self.kept {
+            Kept::Memory(store) => Store::stat(store),
+            Kept::Other(store) => store.stat(),
+        }
+    }
+
+    fn known(&self) -> Known {
+        match &self.kept {
+            Kept::Memory(store) => Store::known(store),
+            Kept::Other(store) => store.known(),
         }
     }
 }
 
 impl fmt::Debug for Stored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory(store) => store.fmt(f),
-            Self::Other(_) => f.write_str("Other"),
+        match &self.kept {
+            Kept::Memory(store) => store.fmt(f),
+            Kept::Other(_) => f.write_str("Other"),
         }
     }
 }

@@ -33,7 +33,10 @@ pub use grants::{
     FileAccess, FileGrant, GrantMode, Grants, HiddenBodies, Pattern, Randomness, Sees, Showing,
 };
 pub use limits::{Exceeded, GuestLimits, Limit};
-pub use maps::{MapEviction, MapGrants, MapQuota, MapRight, MapRights, MapStore, SharedMap};
+pub use maps::{
+    MapEviction, MapGrants, MapQuota, MapRate, MapRight, MapRights, MapStore, NearMap, PinnedFile,
+    SharedMap,
+};
 pub use metadata::{Json, Metadata};
 pub use route::{
     Action, Forward, HeaderMatch, HeaderTest, HostPattern, PathMatch, Respond, Retries, Route,

@@ -3,6 +3,7 @@
 //! Invariant: each name in [`MapGrants`] is one of [`crate::Site::maps`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Name, limits};
@@ -24,6 +25,19 @@ pub struct SharedMap {
     pub eviction: MapEviction,
     /// Over how many slots of a cluster it is spread, in Redis; elsewhere 1.
     pub slots: u16,
+    /// What is kept near of a map on other machines.
+    pub cache: Option<NearMap>,
+}
+
+/// A near cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearMap {
+    /// How long something may be read from it.
+    pub ttl: Duration,
+    /// Entries at most.
+    pub entries_max: u64,
+    /// Bytes at most, counted as those of maps.
+    pub bytes_max: u64,
 }
 
 /// What keeps the entries of a map.
@@ -34,6 +48,17 @@ pub enum MapStore {
     Memory,
     /// A store of the configuration.
     Named(Name),
+    /// A memory-mapped file that native processes share.
+    Pinned(PinnedFile),
+}
+
+/// The file of a pinned map. Its shape follows from this and from the map's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes of a key at most.
+    pub key_bytes: u64,
 }
 
 impl MapStore {
@@ -42,7 +67,7 @@ impl MapStore {
     #[must_use]
     pub fn answers_at_once(&self) -> bool {
         match self {
-            Self::Memory => true,
+            Self::Memory | Self::Pinned(_) => true,
             Self::Named(_) => false,
         }
     }
@@ -68,6 +93,7 @@ impl Default for SharedMap {
             ttl: None,
             eviction: MapEviction::default(),
             slots: 1,
+            cache: None,
         }
     }
 }
@@ -81,6 +107,25 @@ pub struct MapGrants {
     pub default: Option<Name>,
     /// What the maps that it makes itself may hold together.
     pub quota: MapQuota,
+    /// What it may do with maps in a second; `None`: as much as it can.
+    pub rate: Option<MapRate>,
+}
+
+/// Units that a use may spend on maps, over all workers, and what things cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapRate {
+    /// In a second.
+    pub units: u64,
+    /// At once, after a pause.
+    pub burst: u64,
+    /// Price of a read.
+    pub read: u64,
+    /// Price of a change.
+    pub write: u64,
+    /// Price of each entry of a page of a scan.
+    pub entry: u64,
+    /// Price of each kilobyte of values, also of one that is begun.
+    pub kilobyte: u64,
 }
 
 /// What one owner's maps may hold together, over all workers.

@@ -263,13 +263,22 @@ impl<'m> Bucket<'m> {
         swept
     }
 
-    /// Whether there is an entry that has ended. A look only.
+    /// How many entries live, and how many have ended. A look only.
     #[must_use]
-    pub fn has_ended(&self, now_ms: u64) -> bool {
-        self.slots().any(|slot| {
+    pub fn count(&self, now_ms: u64) -> (u64, u64) {
+        let (mut live, mut ended) = (0, 0);
+        for slot in self.slots() {
             let load = |at: usize| slot[at].load(Ordering::Relaxed);
-            load(AT_ENTRY_VERSION) != 0 && load(AT_ENDS) <= now_ms
-        })
+            if load(AT_ENTRY_VERSION) != 0 {
+                let count = if load(AT_ENDS) > now_ms {
+                    &mut live
+                } else {
+                    &mut ended
+                };
+                *count += 1;
+            }
+        }
+        (live, ended)
     }
 
     /// Ends what an owner that is dead has begun, and answers whether a slot was lost.

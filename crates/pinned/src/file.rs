@@ -85,7 +85,9 @@ impl Shape {
         buckets.saturating_add(HEADER_BYTES as u64)
     }
 
-    fn check(&self) -> Result<(), &'static str> {
+    /// # Errors
+    /// What makes no sense.
+    pub fn check(&self) -> Result<(), &'static str> {
         if !self.buckets.is_power_of_two() {
             return Err("the number of buckets is a power of two");
         }

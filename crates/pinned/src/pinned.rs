@@ -62,6 +62,8 @@ pub struct Tended {
     pub repaired: u64,
     /// Entries that were lost by that: somebody died while writing to them.
     pub lost: u64,
+    /// Entries that there are now.
+    pub entries: u64,
 }
 
 /// Numbers for people.
@@ -249,8 +251,10 @@ impl Pinned {
         self.word(AT_REPAIRED)
             .fetch_add(tended.lost, Ordering::Relaxed);
         let now_ms = now_ms();
-        for bucket in self.buckets().filter(|bucket| bucket.has_ended(now_ms)) {
-            if bucket.lock(self.me) {
+        for bucket in self.buckets() {
+            let (live, ended) = bucket.count(now_ms);
+            tended.entries += live;
+            if ended > 0 && bucket.lock(self.me) {
                 tended.ended += Owned(bucket).0.sweep(now_ms);
             }
         }

@@ -464,10 +464,16 @@ impl Process {
         self.maps.totals()
     }
 
-    /// Bytes of the maps that a filter made; `None`: there is no such filter.
+    /// What a filter has to do with maps; `None`: there is no such filter.
     #[must_use]
-    pub fn map_bytes(&self, filter: &Name) -> Option<u64> {
-        self.maps.own_bytes(filter)
+    pub fn map_use(&self, filter: &Name) -> Option<crate::maps::UseReport> {
+        self.maps.use_report(filter)
+    }
+
+    /// The stores of the configuration that have connections.
+    #[must_use]
+    pub fn store_reports(&self) -> Vec<crate::maps::StoreReport> {
+        self.maps.store_reports()
     }
 
     /// Writes maps in files to the end and closes them, when no worker runs any more. Says in the

@@ -33,7 +33,7 @@ use hyper::body::Incoming;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use weir_model::Listener;
 
@@ -202,11 +202,15 @@ impl Drop for Connection {
 }
 
 /// The open connections of one worker, and what is to become of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Fleet {
     connections: RefCell<FxHashMap<u64, Rc<Connection>>>,
     order: Cell<Order>,
     changed: Notify,
+    /// By when everything must be over, once that is said.
+    drain: watch::Receiver<Option<Instant>>,
+    /// Connections that were told to close at once.
+    cut: Cell<usize>,
 }
 
 /// What the connections of a worker are told.
@@ -222,12 +226,34 @@ pub(crate) enum Order {
 }
 
 impl Fleet {
-    /// Tells every connection, present and future.
+    /// No connections yet.
+    pub(crate) fn new(drain: watch::Receiver<Option<Instant>>) -> Self {
+        Self {
+            connections: RefCell::default(),
+            order: Cell::default(),
+            changed: Notify::new(),
+            drain,
+            cut: Cell::new(0),
+        }
+    }
+
+    /// Tells every connection, present and future. What was ordered before holds if it is more.
     pub(crate) fn command(&self, order: Order) {
+        if order <= self.order.get() {
+            return;
+        }
+        if order == Order::Cut {
+            self.cut.set(self.len());
+        }
         self.order.set(order);
         for connection in self.connections.borrow().values() {
             connection.wake();
         }
+    }
+
+    /// Connections that were open when they were told to close at once.
+    pub(crate) fn cut(&self) -> usize {
+        self.cut.get()
     }
 
     /// Open connections.
@@ -242,8 +268,25 @@ impl Fleet {
         }
     }
 
+    /// The order that holds. The worker's own task stands in line behind those of its connections, and
+    /// each of them may keep the thread for as long as a guest may run: so the first one that is asked
+    /// after the time is up sees that by itself.
     fn order(&self) -> Order {
+        if self.is_overdue() {
+            self.command(Order::Cut);
+        }
         self.order.get()
+    }
+
+    fn is_overdue(&self) -> bool {
+        let is_over = |deadline: Instant| Instant::now() >= deadline;
+        // As long as nothing was said this is a look at a number.
+        match self.drain.has_changed() {
+            Ok(false) => false,
+            Ok(true) => (*self.drain.borrow()).is_some_and(is_over),
+            // Whoever could say it is gone.
+            Err(_) => (*self.drain.borrow()).is_none_or(is_over),
+        }
     }
 
     fn enter(self: &Rc<Self>, connection: &Rc<Connection>) -> Membership {

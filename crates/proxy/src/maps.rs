@@ -12,11 +12,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_maps::budget::{Account, Amount};
-use weir_maps::store::{Stat, Store as _};
+use weir_maps::store::Store as _;
 use weir_maps::{
-    Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Rights, SystemClock,
+    Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Meter, Numbers, Prices,
+    Rate, Rights, SystemClock,
 };
-use weir_model::{MapEviction, MapGrants, Name, SharedMap, Site, limits::maps as limits};
+use weir_model::{
+    MapEviction, MapGrants, MapRate, Name, SharedMap, Site, limits::maps as limits,
+};
 
 use crate::gateway::PrepareError;
 use keeper::Keeper;
@@ -37,7 +40,29 @@ pub struct MapReport {
     /// Its name.
     pub name: Name,
     /// Its numbers.
-    pub stat: Stat,
+    pub numbers: Numbers,
+}
+
+/// What a filter has to do with maps.
+#[derive(Clone, Copy, Debug)]
+pub struct UseReport {
+    /// Bytes of the maps that it made.
+    pub own_bytes: u64,
+    /// Calls that were refused because a quota was used up.
+    pub refused: u64,
+    /// Units that it spent; `None`: it has no rate.
+    pub units: Option<u64>,
+}
+
+/// Connections of a store of the configuration.
+#[derive(Clone, Debug)]
+pub struct StoreReport {
+    /// Its name.
+    pub name: Name,
+    /// Connections that were made.
+    pub opened: u64,
+    /// Connections that were lost.
+    pub lost: u64,
 }
 
 /// Numbers of maps that the configuration does not name.
@@ -95,7 +120,7 @@ impl SharedMaps {
         let uses = filters.chain(functions);
         let uses = uses.map(|(name, granted)| (name.clone(), identity(name, granted)));
         Ok(Self {
-            keeper: Keeper::new(&engine),
+            keeper: Keeper::new(&engine, stores.pinned()),
             uses: uses.collect(),
             engine,
             stores,
@@ -145,15 +170,21 @@ impl SharedMaps {
         self.keeper.listen(filter, notices, slot);
     }
 
-    /// The maps of the configuration whose numbers are at hand.
+    /// The maps of the configuration.
     pub(crate) fn reports(&self, site: &Site) -> Vec<MapReport> {
         let report = |name: &Name| {
-            let root = self.engine.find(SCOPE, name)?;
-            let stat = root.map().store().stat().now().ok()?;
+            let mut numbers = Numbers::of(&self.engine.find(SCOPE, name)?);
+            // That of who looks.
+            numbers.references = numbers.references.saturating_sub(1);
             let name = name.clone();
-            Some(MapReport { name, stat })
+            Some(MapReport { name, numbers })
         };
         site.maps.keys().filter_map(report).collect()
+    }
+
+    /// The stores of the configuration that have connections.
+    pub(crate) fn store_reports(&self) -> Vec<StoreReport> {
+        self.stores.reports()
     }
 
     pub(crate) fn totals(&self) -> MapTotals {
@@ -166,9 +197,15 @@ impl SharedMaps {
         }
     }
 
-    /// Bytes of the maps that a filter's instances made.
-    pub(crate) fn own_bytes(&self, filter: &Name) -> Option<u64> {
-        self.uses.get(filter).map(|one| one.owner.used().bytes)
+    /// What a filter has to do with maps.
+    pub(crate) fn use_report(&self, filter: &Name) -> Option<UseReport> {
+        let identity = self.uses.get(filter)?;
+        let meter = &identity.meter;
+        Some(UseReport {
+            own_bytes: identity.owner.used().bytes,
+            refused: meter.refused(),
+            units: meter.has_rate().then(|| meter.spent()),
+        })
     }
 
     /// The engine.
@@ -223,5 +260,19 @@ fn identity(name: &Name, granted: &MapGrants) -> Identity {
         in_use: name.clone(),
         grants: Arc::new(grants),
         owner: Arc::new(Account::new(quota)),
+        meter: Arc::new(Meter::new(granted.rate.map(rate))),
+    }
+}
+
+fn rate(rate: MapRate) -> Rate {
+    Rate {
+        units: rate.units,
+        burst: rate.burst,
+        prices: Prices {
+            read: rate.read,
+            write: rate.write,
+            entry: rate.entry,
+            kilobyte: rate.kilobyte,
+        },
     }
 }

@@ -284,6 +284,7 @@ impl Store for DiskStore {
             version: self.0.versions.last(),
             quota_bytes: self.0.options.bytes_max,
             evicted: self.0.evicted.load(Ordering::Relaxed),
+            expired: self.0.expired.load(Ordering::Relaxed),
             watches: self.0.watchers.len() as u64,
         }))
     }

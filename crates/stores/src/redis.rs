@@ -13,7 +13,9 @@ mod replies;
 mod script;
 mod store;
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_maps::{Eviction, MapError, MapOptions};
 
@@ -27,7 +29,23 @@ use store::Core;
 #[derive(Clone, Debug)]
 pub struct RedisStores {
     link: Arc<Link>,
-    config: Arc<RedisStoreConfig>,
+    setup: Arc<Setup>,
+}
+
+/// What all that a back end is made of knows: its configuration, and how its connections fare.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    config: RedisStoreConfig,
+    pub(crate) opened: AtomicU64,
+    pub(crate) lost: AtomicU64,
+}
+
+impl Deref for Setup {
+    type Target = RedisStoreConfig;
+
+    fn deref(&self) -> &RedisStoreConfig {
+        &self.config
+    }
 }
 
 /// Which map is meant.
@@ -48,12 +66,23 @@ impl RedisStores {
     /// What in the configuration makes no sense, or why there is no thread.
     pub fn open(config: RedisStoreConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
-        let config = Arc::new(config);
-        let link = Link::start(Arc::clone(&config))?;
+        let setup = Arc::new(Setup {
+            config,
+            opened: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        });
+        let link = Link::start(Arc::clone(&setup))?;
         Ok(Self {
             link: Arc::new(link),
-            config,
+            setup,
         })
+    }
+
+    /// Connections for requests that were made, and those that were lost, on all threads.
+    #[must_use]
+    pub fn connections(&self) -> (u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (load(&self.setup.opened), load(&self.setup.lost))
     }
 
     /// Gives this thread connections of its own: what it asks for then needs no other thread. For
@@ -78,7 +107,7 @@ impl RedisStores {
         if options.entries_max < u64::from(map.slots) {
             return Err(MapError::Invalid("entries: at least one for each slot"));
         }
-        let core = Core::new(&self.config, map, options);
+        let core = Core::new(&self.setup, map, options);
         Ok(RedisStore::new(core, Arc::clone(&self.link)))
     }
 }

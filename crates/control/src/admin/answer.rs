@@ -86,7 +86,7 @@ pub(super) async fn answer(
             }
             Ok(()) => {
                 let request = Request::from_parts(head, body);
-                maps::answer(request, &engine, watches).await
+                maps::answer(request, (&engine, &observe.site()), watches).await
             }
         };
         return match told {

@@ -30,7 +30,7 @@ use serde_json::{Value as Json, json};
 use weir_maps::graph::Root;
 use weir_maps::store::{Condition, Found, Range, Seen, Stat, Store as _, Terms};
 use weir_maps::{Answer, Change, Engine, MapError, Value, Watch};
-use weir_model::limits;
+use weir_model::{Site, limits};
 
 use super::answer::{Answer as Reply, TEXT};
 use super::query::{decoded, parameter};
@@ -129,19 +129,36 @@ fn split(rest: &str) -> Option<(String, Part)> {
 }
 
 /// Answers a request whose path and method [`methods`] has admitted.
-pub(super) async fn answer(request: Request<Incoming>, engine: &Engine, watches: &Watches) -> Told {
-    let outcome = carry_out(request, engine, watches).await;
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    (engine, site): (&Engine, &Site),
+    watches: &Watches,
+) -> Told {
+    let outcome = carry_out(request, (engine, site), watches).await;
     outcome.unwrap_or_else(|Refusal(status, text)| {
         Told::Whole(Reply::new(status, TEXT, format!("{text}\n")))
     })
 }
 
-async fn carry_out(request: Request<Incoming>, engine: &Engine, watches: &Watches) -> Outcome {
+/// All named maps with the numbers that are at hand, and those of maps without names: what
+/// `GET /maps` shows, without asking anybody.
+#[must_use]
+pub fn at_hand(engine: &Engine, site: &Site) -> Json {
+    let maps = engine.list().into_iter();
+    let maps = maps.map(|(scope, name, map)| view::numbers((&scope, &name), (&map, site), None));
+    view::all(engine, maps.collect())
+}
+
+async fn carry_out(
+    request: Request<Incoming>,
+    (engine, site): (&Engine, &Site),
+    watches: &Watches,
+) -> Outcome {
     let (head, body) = request.into_parts();
     let query = head.uri.query();
     let rest = head.uri.path().strip_prefix("/maps/").unwrap_or_default();
     let Some((name, part)) = split(rest) else {
-        return list(engine).await;
+        return list(engine, site).await;
     };
     let scope = parameter(query, "scope").unwrap_or_default();
     let scope = String::from_utf8_lossy(&scope);
@@ -152,7 +169,7 @@ async fn carry_out(request: Request<Incoming>, engine: &Engine, watches: &Watche
     match (part, &head.method) {
         (Part::Numbers, _) => {
             let stat = stat_of(&map).await?;
-            let shown = view::numbers((&scope, &name), &map, &stat);
+            let shown = view::numbers((&scope, &name), (&map, site), Some(stat));
             Ok(Told::Whole(Reply::json(&shown)))
         }
         (Part::Entries, _) => entries(&map, query).await,
@@ -163,26 +180,20 @@ async fn carry_out(request: Request<Incoming>, engine: &Engine, watches: &Watche
     }
 }
 
-async fn list(engine: &Engine) -> Outcome {
+async fn list(engine: &Engine, site: &Site) -> Outcome {
     let mut maps = Vec::new();
     for (scope, name, map) in engine.list() {
         // One back end that is away does not hide the others.
         maps.push(match stat_of(&map).await {
-            Ok(stat) => view::numbers((&scope, &name), &map, &stat),
-            Err(error) => json!({ "name": &*name, "scope": &*scope, "error": error.to_string() }),
+            Ok(stat) => view::numbers((&scope, &name), (&map, site), Some(stat)),
+            Err(error) => {
+                let mut known = view::numbers((&scope, &name), (&map, site), None);
+                known["error"] = error.to_string().into();
+                known
+            }
         });
     }
-    let stat = engine.stat();
-    Ok(Told::Whole(Reply::json(&json!({
-        "maps": maps,
-        "anonymous": {
-            "maps": stat.anonymous,
-            "freeing": stat.freeing,
-            "collected": stat.collected,
-            "cycles": stat.cycles,
-        },
-        "tickets": engine.tickets_open(),
-    }))))
+    Ok(Told::Whole(Reply::json(&view::all(engine, maps))))
 }
 
 async fn stat_of(map: &Root) -> Result<Stat, MapError> {

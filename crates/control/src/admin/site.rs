@@ -70,8 +70,16 @@ pub(super) fn describe(site: &Site) -> Value {
 fn shared_map(map: &SharedMap) -> Value {
     json!({
         "store": match &map.store {
-            MapStore::Memory => "memory",
-            MapStore::Named(name) => name,
+            MapStore::Memory => Some("memory"),
+            MapStore::Named(name) => Some(&**name),
+            MapStore::Pinned(_) => None,
+        },
+        "pin": match &map.store {
+            MapStore::Pinned(file) => Some(json!({
+                "path": file.path.to_string_lossy(),
+                "key_bytes": file.key_bytes,
+            })),
+            MapStore::Memory | MapStore::Named(_) => None,
         },
         "entries_max": map.entries_max,
         "bytes_max": map.bytes_max,
@@ -82,6 +90,11 @@ fn shared_map(map: &SharedMap) -> Value {
             MapEviction::Lru => "lru",
         },
         "slots": map.slots,
+        "cache": map.cache.map(|cache| json!({
+            "ttl": seconds(cache.ttl),
+            "entries_max": cache.entries_max,
+            "bytes_max": cache.bytes_max,
+        })),
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_model::{GrantMode, Pattern, limits};
 
-use crate::file::{MapQuotaText, RightsText, VariableText};
+use crate::file::{MapQuotaText, MapRateText, RightsText, VariableText};
 use crate::shape::basic::{List, choices};
 use crate::shape::named::{Clusters, Maps, PairKey, Pairs, Referred};
 use crate::shape::quantity::{Count, Time};
@@ -35,6 +35,8 @@ section! {
         default_map: Option<Placed<NameText>> = None;
         /// What the maps that it makes itself may hold.
         map_quota: Option<MapQuotaText> = None;
+        /// What it may do with maps in a second. Left out: as much as it can.
+        map_rate: Option<MapRateText> = None;
         /// How finely it sees time.
         clock: Option<ClockText> = None;
         /// Whether it gets random bytes. The start of Go and Rust plugins may need them.

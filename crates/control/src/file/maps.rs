@@ -9,6 +9,7 @@ use crate::problem::{Refusal, shortened};
 use crate::shape::basic::choices;
 use crate::shape::quantity::{Count, Size, Time};
 use crate::shape::section::section;
+use crate::shape::text::FilePath;
 use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
 use crate::yaml::{self, Node};
 
@@ -17,14 +18,21 @@ section! {
     struct MapText = "map" {
         /// What keeps its entries: the gateway's memory, for as long as it runs, or one of `stores`.
         store: Placed<MapStoreText> = Placed::default();
-        /// Entries at most.
-        entries: Count<1, { limits::CONFIGURED_ENTRIES_MAX }> = Count(limits::ENTRIES);
-        /// Bytes at most: keys, values, and 160 bytes for each entry.
-        bytes: Size<{ limits::CONFIGURED_BYTES_MIN }, { limits::CONFIGURED_BYTES_MAX }>
-            = Size(limits::BYTES);
-        /// Length of one value at most.
-        value_bytes: Size<1, { limits::CONFIGURED_VALUE_BYTES_MAX }>
-            = Size(limits::VALUE_BYTES as u64);
+        /// A memory-mapped file for the entries, in place of a store, which native processes share:
+        /// [pinned-maps.md](pinned-maps.md). Made if it is not there. A relative path starts at the
+        /// folder of the configuration file.
+        pin: Option<Placed<FilePath>> = None;
+        /// Length of one key of a pinned map at most; each entry has room for it. Left out: 64.
+        key_bytes: Option<Placed<Size<1, { limits::KEY_BYTES_MAX as u64 }>>> = None;
+        /// Entries at most. Left out: 1048576; 16384 if it is pinned.
+        entries: Option<Count<1, { limits::CONFIGURED_ENTRIES_MAX }>> = None;
+        /// Bytes at most: keys, values, and 160 bytes for each entry. Left out: 64MiB. A pinned map has
+        /// the room of its file.
+        bytes: Option<Placed<Size<{ limits::CONFIGURED_BYTES_MIN }, { limits::CONFIGURED_BYTES_MAX }>>>
+            = None;
+        /// Length of one value at most. Left out: 1MiB; 256 bytes if it is pinned, where each entry has
+        /// room for it.
+        value_bytes: Option<Placed<Size<1, { limits::CONFIGURED_VALUE_BYTES_MAX }>>> = None;
         /// How long entries live that are written without a time of their own. Left out: they stay.
         ttl: Option<Time<1, { limits::CONFIGURED_TTL_MS_MAX }>> = None;
         /// What a full map does with the next entry: refuses it (`none`), or gives it the place of
@@ -33,6 +41,42 @@ section! {
         /// Over how many slots of a cluster it is spread, in Redis: with more than one, some promises
         /// are weaker ([maps-redis.md](maps-redis.md#how-many-slots)). Left out: 1.
         slots: Option<Placed<Count<1, { limits_of_redis::SLOTS_MAX as u64 }>>> = None;
+        /// What is kept near of a map in Redis, so that reading it again needs no round trip
+        /// ([maps-redis.md](maps-redis.md#near-caches)). Left out: nothing.
+        cache: Option<Placed<NearText>> = None;
+    }
+}
+
+section! {
+    /// A near cache: what was read of a map in Redis is read from memory for a while.
+    struct NearText = "near cache" {
+        /// How long: what others change may be missed for this time.
+        ttl: Time<1, { limits::NEAR_TTL_MS_MAX }>;
+        /// Entries at most.
+        entries: Count<1, { limits::CONFIGURED_ENTRIES_MAX }> = Count(limits::NEAR_ENTRIES);
+        /// Bytes at most: keys, values, and 160 bytes for each entry.
+        bytes: Size<{ limits::CONFIGURED_BYTES_MIN }, { limits::CONFIGURED_BYTES_MAX }>
+            = Size(limits::NEAR_BYTES);
+    }
+}
+
+section! {
+    /// What a filter may do with maps in a second, over all workers: each call costs units. What cannot
+    /// be paid is refused as a used-up quota.
+    struct MapRateText = "map rate" {
+        /// Units that it earns in a second.
+        units: Count<1, { limits::UNITS_MAX }>;
+        /// Units that it can have at most, after a pause. Left out: those of a second.
+        burst: Option<Placed<Count<1, { limits::UNITS_MAX }>>> = None;
+        /// Price of a look at an entry or at a map's numbers, of a page of a scan, and of a condition of
+        /// a batch.
+        read: Count<0, { limits::PRICE_MAX }> = Count(1);
+        /// Price of a change of an entry, also within a batch, and of a watch.
+        write: Count<0, { limits::PRICE_MAX }> = Count(1);
+        /// Price of each entry of a page of a scan.
+        entry: Count<0, { limits::PRICE_MAX }> = Count(1);
+        /// Price of each kilobyte of values that are read or written, also of one that is only begun.
+        kilobyte: Count<0, { limits::PRICE_MAX }> = Count(0);
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) fn lowered_grants(grants: GrantsText, folder: &Path, reader: &mut Rea
         maps: grants.maps,
         default: grants.default_map,
         quota: grants.map_quota,
+        rate: grants.map_rate,
     };
     Grants {
         mode: grants.mode,

@@ -68,6 +68,7 @@ fn every_key_of_a_map_arrives() {
         ttl: Some(Duration::from_mins(30)),
         eviction: MapEviction::Lru,
         slots: 1,
+        cache: None,
     };
     assert_eq!(site.maps["sessions"], sessions);
 }

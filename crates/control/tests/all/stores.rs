@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use weir_model::{FileStore, MapStore, RedisServersKind, Secret, Site, Store, Variable, limits};
+use weir_model::{
+    FileStore, MapRate, MapStore, NearMap, RedisServersKind, Secret, Site, Store, Variable, limits,
+};
 
 use crate::valid::{WHOLE, loaded};
 
@@ -42,6 +44,38 @@ fn every_key_of_files_arrives() {
     assert_eq!(named(&site, "pictures"), Store::SsdBacked(cache));
     assert!(!site.maps["users"].store.answers_at_once());
     assert!(site.maps["sessions"].store.answers_at_once());
+}
+
+#[test]
+fn every_key_of_a_pinned_map_and_of_a_near_cache_arrives() {
+    let site = whole();
+    let switches = &site.maps["switches"];
+    let MapStore::Pinned(file) = &switches.store else {
+        panic!("{:?}", switches.store);
+    };
+    assert!(file.path.ends_with("run/switches.pin"));
+    assert!(switches.store.answers_at_once());
+    let room = (
+        switches.entries_max,
+        file.key_bytes,
+        switches.value_bytes_max,
+    );
+    assert_eq!(room, (1000, 32, 128));
+    let cache = NearMap {
+        ttl: Duration::from_millis(500),
+        entries_max: 100,
+        bytes_max: 1 << 20,
+    };
+    assert_eq!(site.maps["quotas"].cache, Some(cache));
+    let rate = MapRate {
+        units: 1000,
+        burst: 2000,
+        read: 2,
+        write: 3,
+        entry: 4,
+        kilobyte: 5,
+    };
+    assert_eq!(site.filters["limiter"].grants.maps.rate, Some(rate));
 }
 
 #[test]

@@ -71,16 +71,32 @@ fn try_it() -> Option<bool> {
 mod tests {
     use super::*;
 
+    /// Whether this can go without a fault. The kernel makes some by itself: it takes pages away to see
+    /// whether they are used. They are told as well, so that one quiet round of many is what is asked
+    /// for.
+    fn can_be_quiet(mut round: impl FnMut()) -> bool {
+        (0..100).any(|_| {
+            // The first call touches pages of its own for the first time after it has counted: its code,
+            // and this thread's variables.
+            happened();
+            happened();
+            round();
+            !happened()
+        })
+    }
+
     #[test]
     fn a_write_to_a_new_page_is_noticed_and_one_to_an_old_page_is_not() {
         assert!(are_counted());
         let mut pages = vec![0_u8; 64 << 20];
-        happened();
-        assert!(!happened());
-        pages[32 << 20] = 1;
-        assert!(happened());
-        pages[(32 << 20) + 1] = 1;
-        assert!(!happened());
+        assert!(can_be_quiet(|| ()));
+        for number in 0..8 {
+            let place = number * (8 << 20) + (4 << 20);
+            happened();
+            pages[place] = 1;
+            assert!(happened());
+            assert!(can_be_quiet(|| pages[place + 1] = 1));
+        }
         let of_another_thread = std::thread::spawn(happened);
         assert!(of_another_thread.join().expect("a thread"));
     }

@@ -231,6 +231,7 @@ impl House {
             in_use: "filter".into(),
             grants: Arc::new(grants),
             owner: Arc::new(Account::new(Amount::default())),
+            meter: Arc::default(),
         };
         let mut handles = Handles::new(&self.engine, identity);
         let map = handles.open(b"cache", Rights::ALL).expect("granted");

@@ -87,6 +87,7 @@ fn without_a_default_there_is_no_handle() {
             in_use: "filter".into(),
             grants: Arc::new(grants),
             owner: unlimited(),
+            meter: Arc::default(),
         };
         let none = Grants::of("tenant").with("cache", Rights::ALL);
         let not_granted = Grants::of("tenant").with_default("cache");

@@ -168,6 +168,7 @@ impl House {
             in_use: in_use.into(),
             grants: Arc::new(grants),
             owner: unlimited(),
+            meter: Arc::default(),
         };
         Handles::new(&self.engine, identity)
     }

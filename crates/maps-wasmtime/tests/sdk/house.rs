@@ -150,6 +150,7 @@ impl House {
             in_use: in_use.into(),
             grants,
             owner: Arc::new(account()),
+            meter: Arc::default(),
         };
         Handles::new(&self.engine, identity)
     }

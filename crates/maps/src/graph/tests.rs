@@ -18,6 +18,7 @@ fn the_sweep_is_not_overtaken() {
             entries: 100,
             bytes: 1 << 20,
         })),
+        meter: Arc::default(),
     };
     let mut handles = Handles::new(&engine, identity);
     let [one, two, other] = [0; 3].map(|_| handles.create(MapOptions::anonymous()).unwrap());

@@ -27,6 +27,14 @@ impl Handles {
     /// A reply that comes later has nothing of this table; if the table is dropped or restored
     /// meanwhile, the operation is not undone.
     pub fn call(&mut self, call: MapCall<'_>, ends: Ends) -> Called {
+        let called = match self.identity.meter.admit(&call) {
+            Ok(()) => self.carry_out(call, ends),
+            Err(error) => refused(error),
+        };
+        self.identity.meter.noted(called)
+    }
+
+    fn carry_out(&mut self, call: MapCall<'_>, ends: Ends) -> Called {
         match call {
             MapCall::Get { handle, key } => self.call_get(handle, key),
             MapCall::Set {

@@ -2,7 +2,7 @@
 //! which keep table, index, budget, references and watchers in step.
 
 use std::sync::MutexGuard;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use papaya::Guard;
@@ -116,6 +116,7 @@ impl MemoryStore {
                 return swept;
             };
             self.forget(index, key.probe(), Event::Expired, wakes);
+            self.expired.fetch_add(1, Ordering::Relaxed);
         }
         most
     }

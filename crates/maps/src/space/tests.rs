@@ -368,6 +368,7 @@ fn neighbour(engine: &Engine) -> (Handles, u32) {
         in_use: "neighbour".into(),
         grants: Arc::new(grants),
         owner,
+        meter: Arc::default(),
     };
     let mut handles = Handles::new(engine, identity);
     let handle = handles.open(b"proxy-wasm.a", Rights::ALL).unwrap();

@@ -201,6 +201,8 @@ pub struct Stat {
     pub quota_bytes: u64,
     /// Entries that gave way to others.
     pub evicted: u64,
+    /// Entries that were removed because their time was up.
+    pub expired: u64,
     /// Watches.
     pub watches: u64,
 }

@@ -41,6 +41,7 @@ impl House {
             in_use: in_use.into(),
             grants: Arc::new(Grants::of("tenant").with("cache", rights)),
             owner: Arc::new(owner),
+            meter: Arc::default(),
         };
         Handles::new(&self.engine, identity)
     }
@@ -72,6 +73,7 @@ fn a_map_is_opened_as_far_as_it_is_granted() {
         in_use: "filter".into(),
         grants: Arc::new(Grants::of("another tenant").with("cache", Rights::ALL)),
         owner: Arc::new(unlimited()),
+        meter: Arc::default(),
     };
     let mut stranger = Handles::new(&house.engine, stranger);
     assert_eq!(

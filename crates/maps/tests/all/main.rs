@@ -6,6 +6,8 @@ mod batches;
 mod calls;
 mod handles;
 mod memory;
+mod metered;
+mod near;
 mod pinned;
 mod random;
 mod references;

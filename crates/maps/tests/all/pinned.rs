@@ -151,6 +151,7 @@ fn guests_and_native_processes_share_a_file() {
         in_use: "filter".into(),
         grants: Arc::new(Grants::of("tenant").with("shared", Rights::ALL)),
         owner: Arc::new(unlimited()),
+        meter: Arc::default(),
     };
     let mut guest = Handles::new(&house.engine, identity);
     let handle = guest.open(b"shared", Rights::ALL).unwrap();

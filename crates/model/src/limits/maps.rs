@@ -44,6 +44,38 @@ pub const QUOTA_ENTRIES: u64 = 1 << 20;
 /// Bytes of them.
 pub const QUOTA_BYTES: u64 = 64 << 20;
 
+/// Entries of a pinned map, unless it says otherwise: a file of 12 MB.
+pub const PINNED_ENTRIES: u64 = 1 << 14;
+/// Bytes of its longest key, unless it says otherwise. Each entry has room for one.
+pub const PINNED_KEY_BYTES: u64 = 64;
+/// Bytes of its longest value, unless it says otherwise. Each entry has room for one.
+pub const PINNED_VALUE_BYTES: u64 = 256;
+/// The longest value of a pinned map that may be configured (layout of the file).
+pub const PINNED_VALUE_BYTES_MAX: u64 = 16 << 20;
+/// How often files of pinned maps are looked after: what has ended is freed, and what processes left
+/// that died. Each look reads the head of every slot.
+pub const PINNED_TEND_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Threads that count what they find in a map for themselves; all others share one counter. Each costs
+/// a named map 64 bytes.
+pub const COUNTING_THREADS: usize = 32;
+/// Parts of a near cache that threads use independently.
+pub const NEAR_SHARDS_MAX: usize = 64;
+/// Entries of a near cache, unless the configuration says otherwise.
+pub const NEAR_ENTRIES: u64 = 10_000;
+/// Bytes of a near cache, unless the configuration says otherwise: keys, values, and
+/// [`ENTRY_BYTES`] for each entry.
+pub const NEAR_BYTES: u64 = 16 << 20;
+/// How long something may be read from a near cache, at most, in milliseconds.
+pub const NEAR_TTL_MS_MAX: u64 = 3_600_000;
+/// How soon a near cache asks again to be told of changes after that was refused.
+pub const NEAR_WATCH_PAUSE: Duration = Duration::from_secs(10);
+/// Units that a use may spend on maps in a second, as far as that can be configured: each is at least
+/// 100 ns of its time, so that whole nanoseconds are exact enough.
+pub const UNITS_MAX: u64 = 10_000_000;
+/// The highest price of one thing, in units.
+pub const PRICE_MAX: u64 = 1_000_000;
+
 /// Live handles of one instance (specification, section 3).
 pub const HANDLES_MAX: usize = 4096;
 /// Handles of other instances that one instance has lent out.

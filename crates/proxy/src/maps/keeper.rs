@@ -3,14 +3,16 @@
 //! It starts with the first call that changes something. Invariants: after such a call, and when an
 //! entry or a ticket ends, there is a round within [`limits::TEND_INTERVAL`] and the time that one
 //! takes; a process whose maps nobody uses has no such thread, and one in which nothing changes is
-//! not woken by it.
+//! not woken by it. Pinned maps are changed by others too: with one of them the thread is there from the
+//! start, and works once a second.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use weir_maps::Engine;
+use weir_maps::{Engine, PinnedStore};
 use weir_model::{Name, limits::maps as limits};
 
 use super::{MapNotice, MapNotices};
@@ -32,6 +34,8 @@ struct State {
     has_ended: AtomicBool,
     /// Who wants to know of maps that are gone, by filter.
     listeners: Mutex<HashMap<Name, Vec<Listener>>>,
+    /// Files that others write to as well, and so have to be looked after all the time.
+    pinned: Vec<(Name, Arc<PinnedStore>)>,
 }
 
 /// A slot of a worker.
@@ -41,16 +45,22 @@ struct Listener {
 }
 
 impl Keeper {
-    pub(super) fn new(engine: &Engine) -> Self {
-        Self {
+    pub(super) fn new(engine: &Engine, pinned: Vec<(Name, Arc<PinnedStore>)>) -> Self {
+        let has_files = !pinned.is_empty();
+        let keeper = Self {
             state: Arc::new(State {
                 engine: engine.clone(),
                 is_stirred: AtomicBool::new(false),
                 has_ended: AtomicBool::new(false),
                 listeners: Mutex::default(),
+                pinned,
             }),
             thread: OnceLock::new(),
+        };
+        if has_files {
+            keeper.stir();
         }
+        keeper
     }
 
     #[inline]
@@ -107,6 +117,7 @@ impl Drop for Keeper {
 
 impl State {
     fn keep(&self) {
+        let mut files_due = Instant::now();
         while !self.has_ended() {
             // What comes in one burst is tidied up after once.
             std::thread::sleep(limits::TEND_INTERVAL);
@@ -115,9 +126,31 @@ impl State {
                 std::thread::yield_now();
             }
             self.tell_releases();
-            match self.engine.rest() {
+            if !self.pinned.is_empty() && Instant::now() >= files_due {
+                self.tend_files();
+                files_due = Instant::now() + limits::PINNED_TEND_INTERVAL;
+            }
+            let files = (!self.pinned.is_empty())
+                .then(|| files_due.saturating_duration_since(Instant::now()));
+            match self.engine.rest().into_iter().chain(files).min() {
                 Some(rest) => std::thread::park_timeout(rest),
                 None => std::thread::park(),
+            }
+        }
+    }
+
+    /// Frees what has ended in pinned maps, and what processes left that died.
+    fn tend_files(&self) {
+        for (map, file) in &self.pinned {
+            match file.tend() {
+                Ok(tended) if tended.repaired > 0 => tracing::warn!(
+                    %map,
+                    buckets = tended.repaired,
+                    entries_lost = tended.lost,
+                    "a process died while it wrote to a pinned map"
+                ),
+                Ok(_) => {}
+                Err(error) => tracing::error!(%map, %error, "a pinned map is not looked after"),
             }
         }
     }

@@ -5,18 +5,19 @@ use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use weir_maps::budget::Account;
-use weir_maps::{BackEnd, MapError, MapOptions};
+use weir_maps::{BackEnd, MapError, MapOptions, NearCache, NearOptions, PinnedStore, SystemClock};
 use weir_model::limits::disk as limits;
 use weir_model::{
-    FileStore, Login, MapStore, Name, RedisServers, RedisServersKind, Secret, SharedMap, Site,
-    Store, Variable,
+    FileStore, Login, MapStore, Name, PinnedFile, RedisServers, RedisServersKind, Secret,
+    SharedMap, Site, Store, Variable,
 };
+use weir_pinned::Shape;
 use weir_stores::disk::{DiskStore, Durability, OpenError};
 use weir_stores::durable::{DurableConfig, DurableMaps};
 use weir_stores::redis::{RedisConfigError, RedisKind, RedisMap, RedisStoreConfig, RedisStores};
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
-use super::{SCOPE, options};
+use super::{SCOPE, StoreReport, options};
 
 /// Why a store of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,15 @@ pub enum StoreError {
         /// Which file, what is wrong, and what can be done.
         #[source]
         error: OpenError,
+    },
+    /// The file of a pinned map.
+    #[error("map {map}: maps.{map}.pin: {error}")]
+    Pinned {
+        /// Name of the map.
+        map: Name,
+        /// Which file, and what is wrong.
+        #[source]
+        error: MapError,
     },
     /// A map that the store refuses.
     #[error("map {map}: store {store} (stores.{store}): {error}")]
@@ -91,6 +101,9 @@ pub(crate) struct Stores {
     opened: BTreeMap<Name, Opened>,
     /// Maps in files, to be closed.
     disks: Vec<(Name, Arc<DiskStore>)>,
+    /// Maps in files that native processes share, to be looked after.
+    pinned: Vec<(Name, Arc<PinnedStore>)>,
+    opening: Opening,
     closed: Once,
 }
 
@@ -114,6 +127,8 @@ impl Stores {
         Ok(Self {
             opened: stores.collect::<Result<_, StoreError>>()?,
             disks: Vec::new(),
+            pinned: Vec::new(),
+            opening,
             closed: Once::new(),
         })
     }
@@ -127,8 +142,10 @@ impl Stores {
         (map, shared): (&Name, &SharedMap),
         operator: &Arc<Account>,
     ) -> Result<Option<Arc<dyn BackEnd>>, StoreError> {
-        let MapStore::Named(store) = &shared.store else {
-            return Ok(None);
+        let store = match &shared.store {
+            MapStore::Memory => return Ok(None),
+            MapStore::Pinned(file) => return self.pin(map, (file, shared)),
+            MapStore::Named(store) => store,
         };
         let (map, store) = (map.clone(), store.clone());
         let Some(opened) = self.opened.get(&store) else {
@@ -144,6 +161,50 @@ impl Stores {
         };
         self.disks.push((map, Arc::clone(&disk)));
         Ok(Some(disk))
+    }
+
+    /// The file of a pinned map; `None`: this is a trial.
+    fn pin(
+        &mut self,
+        map: &Name,
+        (file, shared): (&PinnedFile, &SharedMap),
+    ) -> Result<Option<Arc<dyn BackEnd>>, StoreError> {
+        let failed = |error| StoreError::Pinned {
+            map: map.clone(),
+            error,
+        };
+        let room = (file.key_bytes, shared.value_bytes_max as u64);
+        let shape = Shape::for_entries(shared.entries_max, room);
+        PinnedStore::check(&shape).map_err(failed)?;
+        if self.opening == Opening::Trial {
+            return Ok(None);
+        }
+        if let Some(folder) = file.path.parent().filter(|it| !it.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| failed(MapError::Io(format!("{}: {error}", folder.display()))))?;
+        }
+        let store = PinnedStore::make(&file.path, &shape, options(shared)).map_err(failed)?;
+        let store = Arc::new(store);
+        self.pinned.push((map.clone(), Arc::clone(&store)));
+        Ok(Some(store))
+    }
+
+    /// Maps in files that native processes share.
+    pub(crate) fn pinned(&self) -> Vec<(Name, Arc<PinnedStore>)> {
+        self.pinned.clone()
+    }
+
+    /// Those with connections.
+    pub(crate) fn reports(&self) -> Vec<StoreReport> {
+        let report = |(name, store): (&Name, &Opened)| {
+            let Opened::Redis(stores) = store else {
+                return None;
+            };
+            let (opened, lost) = stores.connections();
+            let name = name.clone();
+            Some(StoreReport { name, opened, lost })
+        };
+        self.opened.iter().filter_map(report).collect()
     }
 
     /// Gives the worker of this thread connections of its own. Inside of its `LocalSet`.
@@ -213,7 +274,18 @@ impl Opened {
                     slots: shared.slots,
                 };
                 let kept = stores.map(map, options);
-                Kept::Redis(kept.map(|kept| Arc::new(kept) as Arc<dyn BackEnd>))
+                Kept::Redis(kept.map(|kept| match shared.cache {
+                    None => Arc::new(kept) as Arc<dyn BackEnd>,
+                    Some(near) => Arc::new(NearCache::new(
+                        kept,
+                        NearOptions {
+                            ttl: near.ttl,
+                            entries_max: near.entries_max,
+                            bytes_max: near.bytes_max,
+                        },
+                        Arc::<SystemClock>::default(),
+                    )),
+                }))
             }
         }
     }

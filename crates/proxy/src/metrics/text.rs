@@ -106,17 +106,30 @@ impl Family<'_> {
 
     /// Adds the buckets, sum and count of a histogram. The label `le` is added here.
     pub fn histogram(&mut self, labels: &[(&str, &str)], counts: &HistogramCounts) -> &mut Self {
+        let bounds = BUCKETS.iter().map(|(_, bound)| *bound);
+        let buckets = bounds.zip(counts.cumulative);
+        self.buckets(labels, buckets, (counts.sum, counts.count))
+    }
+
+    /// The same with bounds of its own: each with how many are not above it; then the sum and the
+    /// count of all.
+    pub fn buckets<'b>(
+        &mut self,
+        labels: &[(&str, &'b str)],
+        buckets: impl IntoIterator<Item = (&'b str, u64)>,
+        (sum, count): (impl Display, u64),
+    ) -> &mut Self {
         let mut with_bound = labels.to_vec();
         with_bound.push(("le", ""));
         let last = labels.len();
-        for ((_, bound), count) in BUCKETS.iter().zip(counts.cumulative) {
+        for (bound, count) in buckets {
             with_bound[last].1 = bound;
             self.line("_bucket", &with_bound, count);
         }
         with_bound[last].1 = "+Inf";
-        self.line("_bucket", &with_bound, counts.count);
-        self.line("_sum", labels, counts.sum);
-        self.line("_count", labels, counts.count)
+        self.line("_bucket", &with_bound, count);
+        self.line("_sum", labels, sum);
+        self.line("_count", labels, count)
     }
 
     fn line(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) -> &mut Self {

@@ -159,7 +159,7 @@ impl<F> Worker<F> {
             // Another worker could not start.
             return 0;
         };
-        let fleet = Rc::new(Fleet::default());
+        let fleet = Rc::new(Fleet::new(self.orders.clone()));
         let crew = Crew {
             addresses: &self.addresses,
             counters: &self.counters,
@@ -236,14 +236,12 @@ impl Crew<'_> {
     async fn dismiss(&self, deadline: Instant) -> usize {
         self.fleet.command(Order::Drain);
         let drained = tokio::time::timeout_at(deadline, self.fleet.emptied());
-        if drained.await.is_ok() {
-            return 0;
+        if drained.await.is_err() {
+            self.fleet.command(Order::Cut);
+            // Only those that linger take their time.
+            let _ = tokio::time::timeout(limits::LINGER_TIME, self.fleet.emptied()).await;
         }
-        let cut = self.fleet.len();
-        self.fleet.command(Order::Cut);
-        // Only those that linger take their time.
-        let _ = tokio::time::timeout(limits::LINGER_TIME, self.fleet.emptied()).await;
-        cut
+        self.fleet.cut()
     }
 }
 

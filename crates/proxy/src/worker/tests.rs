@@ -122,6 +122,33 @@ fn a_drain_cuts_what_does_not_finish() {
     assert_eq!(stage.alive.load(Ordering::SeqCst), 0);
 }
 
+/// Forty requests that keep the thread for a tenth of a second each stand in line: when the time is up,
+/// none of them begins any more.
+#[test]
+fn a_worker_that_is_behind_ends_in_time() {
+    const CLIENTS: usize = 40;
+    let gateway = Gateway::new();
+    let stage = Arc::clone(&gateway.stage);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /block HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    eventually("begun", || stage.begun.load(Ordering::SeqCst) > 0);
+    let begin = Instant::now();
+    let report = gateway.drain(Duration::from_millis(200));
+    let (took, begun) = (begin.elapsed(), stage.begun.load(Ordering::SeqCst));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    let begun = usize::try_from(begun).unwrap();
+    assert!(begun < CLIENTS / 2, "{begun}");
+    // Those that the door had let in; it may have closed before the others came.
+    assert!(report.connections_cut > 0, "{report:?}");
+    assert!(
+        report.connections_cut <= CLIENTS - begun,
+        "{report:?}, {begun}"
+    );
+    assert_eq!(stage.alive.load(Ordering::SeqCst), 0);
+}
+
 #[test]
 fn a_request_that_was_sent_before_the_drain_is_served() {
     for _ in 0..10 {

@@ -73,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) versions: Versions,
     pub(crate) evicted: AtomicU64,
+    pub(crate) expired: AtomicU64,
     /// Where the search for entries to be evicted stopped.
     hand: Mutex<Hand>,
     pub(crate) watchers: Watchers,
@@ -112,6 +113,7 @@ impl Shared {
             clock: parts.clock,
             budget: parts.budget,
             evicted: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
             hand: Mutex::default(),
             watchers: Watchers::default(),
             queue: Queue::default(),
@@ -265,8 +267,13 @@ impl Shared {
                         Some(record) => state.index.put(name, record.clone(), written),
                         None => state.index.remove(name),
                     }
-                    if *event == Event::Evicted {
-                        self.evicted.fetch_add(1, Ordering::Relaxed);
+                    let counter = match event {
+                        Event::Evicted => Some(&self.evicted),
+                        Event::Expired => Some(&self.expired),
+                        Event::Set | Event::Deleted => None,
+                    };
+                    if let Some(counter) = counter {
+                        counter.fetch_add(1, Ordering::Relaxed);
                     }
                     if was || now.is_some() {
                         self.watchers.note(name, *event, *version, &mut after.wakes);

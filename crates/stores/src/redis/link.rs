@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use weir_maps::MapError;
 use weir_model::limits::redis as limits;
 
-use super::RedisStoreConfig;
+use super::Setup;
 use super::script::Request;
 use super::store::Core;
 use hub::Hub;
@@ -104,7 +104,7 @@ impl Drop for Leaves {
 pub(super) struct Link {
     /// No two of this process have the same.
     id: u64,
-    config: Arc<RedisStoreConfig>,
+    config: Arc<Setup>,
     jobs: mpsc::UnboundedSender<Job>,
     taken: Arc<AtomicUsize>,
     /// Others see by it that this is gone.
@@ -112,7 +112,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn start(config: Arc<RedisStoreConfig>) -> std::io::Result<Self> {
+    pub(super) fn start(config: Arc<Setup>) -> std::io::Result<Self> {
         static LINKS: AtomicU64 = AtomicU64::new(0);
         // Bounded by the seats.
         let (jobs, queue) = mpsc::unbounded_channel();
@@ -155,11 +155,12 @@ impl Link {
     /// Sends a request, at the latest when the answer is waited for.
     pub(super) fn send(
         &self,
-        core: &Arc<Core>,
+        core_of: &Arc<Core>,
         part: usize,
         request: Request,
     ) -> impl Future<Output = Result<Reply, MapError>> + 'static {
-        let core = Arc::clone(core);
+        let core = Arc::clone(core_of);
+        let begun = Instant::now();
         let until = core.until();
         let here = HERE.with_borrow(|here| here.get(&self.id).cloned());
         let seat = Seat::take(&self.taken);
@@ -183,15 +184,19 @@ impl Link {
                 }
             }
         });
+        let asked = Arc::clone(core_of);
         async move {
-            match way? {
-                Way::Here(hub, core, request, seat) => {
+            let reply = match way {
+                Err(error) => Err(error),
+                Ok(Way::Here(hub, core, request, seat)) => {
                     let reply = serve::within(&hub, &core, part, &request, until).await;
                     drop(seat);
                     reply
                 }
-                Way::There(answer) => answer.await.unwrap_or_else(|_| Err(ended())),
-            }
+                Ok(Way::There(answer)) => answer.await.unwrap_or_else(|_| Err(ended())),
+            };
+            asked.trips.record(begun.elapsed(), reply.is_err());
+            reply
         }
     }
 
@@ -229,11 +234,7 @@ fn ended() -> MapError {
     MapError::Io("the back end's thread has ended".to_owned())
 }
 
-async fn work(
-    config: Arc<RedisStoreConfig>,
-    alive: Weak<()>,
-    mut queue: mpsc::UnboundedReceiver<Job>,
-) {
+async fn work(config: Arc<Setup>, alive: Weak<()>, mut queue: mpsc::UnboundedReceiver<Job>) {
     let hub = Hub::start(config, alive);
     while let Some(job) = queue.recv().await {
         let hub = Rc::clone(&hub);

@@ -3,12 +3,13 @@
 mod spread;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::{Cmd, Value as Reply};
+use weir_maps::numbers::{Known, Trips};
 use weir_maps::store::{Condition, Counted, Done, Found, Op, Page, Range, Seen, Stat, Terms};
 use weir_maps::watch::Watchers;
 use weir_maps::{Answer, MapError, MapOptions, Store, Value, Watch};
@@ -29,6 +30,11 @@ pub(super) struct Core {
     pub(super) watchers: Watchers,
     /// The server agrees on how many slots it is spread over.
     pub(super) attached: AtomicBool,
+    /// Requests of guests and operators.
+    pub(super) trips: Trips,
+    /// Entries, bytes and version of each part, as it was swept last.
+    swept: Mutex<Vec<Option<[u64; 3]>>>,
+    expired: AtomicU64,
     options: MapOptions,
     deadline: Duration,
 }
@@ -61,9 +67,44 @@ impl Core {
             },
             watchers: Watchers::default(),
             attached: AtomicBool::new(false),
+            trips: Trips::default(),
+            swept: Mutex::new(vec![None; usize::from(map.slots)]),
+            expired: AtomicU64::new(0),
             options,
             deadline: config.deadline,
         })
+    }
+
+    /// A part was swept: so many entries had ended, and these numbers are left.
+    pub(super) fn note_sweep(&self, part: usize, expired: u64, left: [u64; 3]) {
+        self.expired.fetch_add(expired, Ordering::Relaxed);
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = swept.get_mut(part) {
+            *known = Some(left);
+        }
+    }
+
+    /// Numbers as of the last sweep; `None`: not all parts were swept yet.
+    fn swept(&self) -> Option<Stat> {
+        let swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stat = self.stat();
+        for part in swept.iter() {
+            let [entries, bytes, version] = (*part)?;
+            stat.entries += entries;
+            stat.bytes += bytes;
+            stat.version = stat.version.max(version);
+        }
+        Some(stat)
+    }
+
+    /// What is known here.
+    fn stat(&self) -> Stat {
+        Stat {
+            quota_bytes: self.options.bytes_max,
+            watches: self.watchers.len() as u64,
+            expired: self.expired.load(Ordering::Relaxed),
+            ..Stat::default()
+        }
     }
 
     pub(super) fn until(&self) -> Instant {
@@ -218,6 +259,14 @@ impl Store for RedisStore {
 
     fn stat(&self) -> Answer<Stat> {
         spread::stat(self)
+    }
+
+    fn known(&self) -> Known {
+        Known {
+            stat: self.core.swept(),
+            traffic: Some(self.core.trips.traffic()),
+            near: None,
+        }
     }
 }
 

@@ -25,5 +25,6 @@ use maps::suite;
 mod behaviour;
 mod exact;
 mod failures;
+mod near;
 mod servers;
 mod workers;

@@ -90,7 +90,7 @@ impl Observe for Facts {
             "last_failures": filters::failures(&self.process),
             "functions": functions::shown(&self.process),
             "code": code::shown(&self.process),
-            "maps": maps::shown(&self.process),
+            "maps": weir_control::admin::maps::at_hand(self.process.maps(), &self.process.site),
             "listeners": listeners,
             "clusters": clusters,
         })

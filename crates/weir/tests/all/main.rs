@@ -18,6 +18,7 @@ mod load;
 mod malformed;
 mod map_command;
 mod maps;
+mod pinned;
 mod remarks;
 mod run;
 mod stores;

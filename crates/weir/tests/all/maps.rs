@@ -1,5 +1,6 @@
 //! Shared maps as operators meet them: the configuration, what commands say of modules, numbers.
 
+use serde_json::json;
 use weir::Outcome;
 
 use crate::Folder;
@@ -54,16 +55,33 @@ fn numbers_of_maps_are_shown_and_no_entries() {
         "weir_map_bytes{map=\"m\"} 166\n",
         "weir_map_bytes_max{map=\"m\"} 1048576\n",
         "weir_map_changes_total{map=\"m\"} 2\n",
+        "weir_map_version{map=\"m\"} 2\n",
+        "weir_map_hits_total{map=\"m\"} 0\n",
+        "weir_map_misses_total{map=\"m\"} 0\n",
+        "weir_map_refused_total{map=\"m\"} 0\n",
+        "weir_map_granted{map=\"m\",filter=\"one\"} 1\n",
         "weir_maps_anonymous 2\n",
         "weir_filter_map_bytes{filter=\"one\"} 2048\n",
     ] {
         until(line, || metrics().contains(line));
     }
+    // An operator's look counts as any other.
+    assert_eq!(gateway.admin("/maps/m/entry?key=k").text(), "value");
+    assert_eq!(gateway.admin("/maps/m/entry?key=x").status(), 404);
     let maps = &gateway.stats()["maps"];
-    assert_eq!(maps["named"][0]["name"], "m");
-    assert_eq!(maps["named"][0]["entries"], 1);
-    assert_eq!(maps["anonymous"], 2);
-    assert!(!gateway.stats().to_string().contains("value"), "{maps}");
+    let map = &maps["maps"][0];
+    let shown = ["name", "entries", "hits", "misses"].map(|key| map[key].clone());
+    assert_eq!(shown, [json!("m"), json!(1), json!(1), json!(1)]);
+    assert_eq!(map["granted"], json!({ "one": ["write"] }));
+    assert_eq!(maps["anonymous"]["maps"], 2);
+    assert!(!maps.to_string().contains("\"value\""), "{maps}");
+    // The page of maps and the command show the same.
+    let page: serde_json::Value =
+        serde_json::from_slice(&gateway.admin("/maps").body).expect("JSON");
+    assert_eq!(page, *maps);
+    let admin = gateway.admin_address();
+    let stat = folder.run(&format!("map --admin {admin} stat m"));
+    stat.expect(Outcome::Fine, &["hits", "expired", "references"]);
     let config: serde_json::Value =
         serde_json::from_str(&gateway.admin("/config").text()).expect("JSON");
     let granted = &config["filters"]["one"]["grants"]["maps"];
@@ -89,4 +107,27 @@ fn a_module_that_uses_maps_is_recognised() {
         "map \"m\" is used nowhere",
     ];
     folder.run("check @weir.yaml").expect(Outcome::Fine, &parts);
+}
+
+/// What a filter may do in a second is refused beyond that, and counted.
+#[test]
+fn a_rate_is_spent_and_then_refused() {
+    let folder = Folder::new().with("m.wasm", guest());
+    let (upstream, _) = Upstream::echoing();
+    let file = folder.path("m.wasm").display().to_string();
+    let grants = "grants: { maps: { m: [write] }, map_rate: { units: 1, burst: 50, write: 10 } }";
+    let site = site(&file, grants);
+    let gateway = Gateway::start(&site.replace("UPSTREAM", &upstream.address.to_string()));
+    for _ in 0..7 {
+        assert_eq!(gateway.get("/p", "").status(), 200);
+    }
+    let metrics = gateway.admin("/metrics").text();
+    for line in [
+        "weir_filter_map_refused_total{filter=\"one\"} 2\n",
+        "weir_filter_map_units_total{filter=\"one\"} 50\n",
+        "weir_map_version{map=\"m\"} 5\n",
+    ] {
+        assert!(metrics.contains(line), "{line} not in {metrics}");
+    }
+    gateway.end();
 }

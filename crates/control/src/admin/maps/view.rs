@@ -5,29 +5,86 @@
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value as Json, json};
 use weir_maps::graph::Root;
+use weir_maps::numbers::{Near, Numbers, Traffic};
 use weir_maps::store::{Item, Stat};
-use weir_maps::{Change, Event, Eviction, Value};
+use weir_maps::{Change, Engine, Event, Eviction, Value};
+use weir_model::{MapRight, Site};
 
-/// What is known of a map.
-pub(super) fn numbers((scope, name): (&str, &str), map: &Root, stat: &Stat) -> Json {
+/// All maps: those with names, in the given form, and numbers of the others.
+pub(super) fn all(engine: &Engine, named: Vec<Json>) -> Json {
+    let stat = engine.stat();
+    json!({
+        "maps": named,
+        "anonymous": {
+            "maps": stat.anonymous,
+            "freeing": stat.freeing,
+            "collected": stat.collected,
+            "cycles": stat.cycles,
+        },
+        "tickets": engine.tickets_open(),
+    })
+}
+
+/// What is known of a map; `asked`: by its back end just now.
+pub(super) fn numbers(
+    (scope, name): (&str, &str),
+    (map, site): (&Root, &Site),
+    asked: Option<Stat>,
+) -> Json {
+    let numbers = Numbers::of(map);
+    let stat = asked.or(numbers.known.stat);
+    let of = |number: fn(&Stat) -> u64| stat.as_ref().map(number);
     let options = map.map().options();
+    let granted = site.filters.iter().filter(|_| scope.is_empty());
+    let granted = granted.filter_map(|(filter, uses)| {
+        let rights = uses.grants.maps.maps.get(name)?;
+        let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
+        Some((filter.to_string(), rights.into()))
+    });
     json!({
         "name": name,
         "scope": scope,
-        "entries": stat.entries,
-        "bytes": stat.bytes,
-        "version": stat.version,
-        "evicted": stat.evicted,
-        "watches": stat.watches,
-        "references": map.graph().references(map.map().id()),
+        "entries": of(|stat| stat.entries),
+        "bytes": of(|stat| stat.bytes),
+        "version": of(|stat| stat.version),
+        "evicted": of(|stat| stat.evicted),
+        "expired": of(|stat| stat.expired),
+        "watches": of(|stat| stat.watches),
+        "hits": numbers.counts.hits,
+        "misses": numbers.counts.misses,
+        "refused": numbers.counts.refused,
+        // One reference is that of who looks.
+        "references": numbers.references.saturating_sub(1),
+        "granted": granted.collect::<serde_json::Map<_, Json>>(),
+        "traffic": numbers.known.traffic.as_ref().map(traffic),
+        "cache": numbers.known.near.as_ref().map(cache),
         "entries_max": options.entries_max,
-        "bytes_max": stat.quota_bytes,
+        "bytes_max": of(|stat| stat.quota_bytes),
         "value_bytes_max": options.value_bytes_max,
         "ttl_ms": options.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
         "eviction": match options.eviction {
             Eviction::Refuse => "none",
             Eviction::Lru => "lru",
         },
+    })
+}
+
+fn traffic(traffic: &Traffic) -> Json {
+    let mean = traffic.micros.checked_div(traffic.requests);
+    json!({
+        "requests": traffic.requests,
+        "failed": traffic.failed,
+        "mean_us": mean,
+    })
+}
+
+fn cache(near: &Near) -> Json {
+    json!({
+        "hits": near.hits,
+        "misses": near.misses,
+        "entries": near.entries,
+        "bytes": near.bytes,
+        "follows": near.follows,
     })
 }
 

@@ -50,6 +50,7 @@ impl Bench {
             in_use: "filter".into(),
             grants: Arc::new(Grants::default()),
             owner: Arc::new(Account::new(amount)),
+            meter: Arc::default(),
         };
         let engine = Engine::new(Arc::new(ManualClock::default()));
         let mut handles = Handles::new(&engine, identity);

@@ -114,6 +114,7 @@ fn threads_that_share_maps_leave_nothing() {
                 in_use: "filter".into(),
                 grants: Arc::new(Grants::of("tenant").with("cache", Rights::ALL)),
                 owner: Arc::clone(&owner),
+                meter: Arc::default(),
             };
             let (engine, tickets, running) = (&house.engine, &tickets, &running);
             scope.spawn(move || {

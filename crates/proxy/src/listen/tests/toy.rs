@@ -68,6 +68,11 @@ impl Serve for Toy {
                 self.0.release.notified().await;
                 Ok(full("slow"))
             }
+            // A guest that runs for long.
+            "/block" => {
+                std::thread::sleep(Duration::from_millis(100));
+                Ok(full("block"))
+            }
             "/collect" => {
                 let body = request.into_body().collect().await;
                 drop(alive);

@@ -7,7 +7,7 @@ use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, Value a
 use tokio::net::TcpStream;
 use weir_model::limits::redis as limits;
 
-use super::super::{RedisStoreConfig, script};
+use super::super::{Setup, script};
 
 /// A connection, and what carries its bytes as long as it is polled.
 pub(super) type Wire = (MultiplexedConnection, Driver);
@@ -39,7 +39,7 @@ impl fmt::Display for Target {
 /// Opens a connection that is ready for requests: logged in, on the right database, to a primary,
 /// and with all scripts loaded.
 pub(super) async fn open(
-    config: &RedisStoreConfig,
+    config: &Setup,
     target: &Target,
     pushed: Option<Pushed>,
 ) -> Result<Wire, String> {
@@ -62,7 +62,7 @@ pub(super) async fn open(
     })
 }
 
-fn login(config: &RedisStoreConfig) -> RedisConnectionInfo {
+fn login(config: &Setup) -> RedisConnectionInfo {
     let login = login_of(config.username.as_deref(), config.password.as_deref());
     login.set_db(i64::from(config.database))
 }
@@ -115,7 +115,7 @@ async fn ask(wire: &mut Wire, command: &redis::Cmd) -> Result<Reply, String> {
     }
 }
 
-async fn prepare(config: &RedisStoreConfig, mut wire: Wire) -> Result<Wire, String> {
+async fn prepare(config: &Setup, mut wire: Wire) -> Result<Wire, String> {
     let role = ask(&mut wire, &cmd("ROLE")).await?;
     let primary = match &role {
         Reply::Array(parts) => match parts.first() {
@@ -137,7 +137,7 @@ async fn prepare(config: &RedisStoreConfig, mut wire: Wire) -> Result<Wire, Stri
 }
 
 /// Asks the sentinels, in the order of the configuration, where the primary is.
-async fn primary(config: &RedisStoreConfig, name: &str) -> Result<String, String> {
+async fn primary(config: &Setup, name: &str) -> Result<String, String> {
     let user = config.sentinel_username.as_deref();
     let login = login_of(user, config.sentinel_password.as_deref());
     let mut last = String::new();

@@ -12,11 +12,11 @@ use super::connect::Target;
 use super::node::Node;
 use super::tend::Followers;
 use super::topology;
-use crate::redis::{RedisKind, RedisStoreConfig};
+use crate::redis::{RedisKind, Setup};
 
 /// What all tasks of the thread share.
 pub(super) struct Hub {
-    pub(super) config: Arc<RedisStoreConfig>,
+    pub(super) config: Arc<Setup>,
     /// The only server; `None`: there is a cluster.
     only: Option<Rc<Node>>,
     pub(super) nodes: RefCell<HashMap<String, Rc<Node>>>,
@@ -32,7 +32,7 @@ pub(super) struct Hub {
 
 impl Hub {
     /// Begins to connect. It ends when nothing is `alive` any more.
-    pub(super) fn start(config: Arc<RedisStoreConfig>, alive: Weak<()>) -> Rc<Self> {
+    pub(super) fn start(config: Arc<Setup>, alive: Weak<()>) -> Rc<Self> {
         let stale = Rc::new(Notify::new());
         let only = match (&config.kind, config.addresses.first()) {
             (RedisKind::Single, Some(address)) => Some(Target::Fixed(address.clone())),

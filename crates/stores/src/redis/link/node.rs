@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -11,12 +12,12 @@ use weir_model::limits::redis as limits;
 
 use super::connect::{self, Target};
 use super::jittered;
-use crate::redis::RedisStoreConfig;
+use crate::redis::Setup;
 
 /// A server that requests are sent to.
 pub(super) struct Node {
     pub(super) target: Target,
-    config: Arc<RedisStoreConfig>,
+    config: Arc<Setup>,
     connection: RefCell<Option<MultiplexedConnection>>,
     /// Connections that there were, with this one.
     count: Cell<u64>,
@@ -34,11 +35,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Begins to keep a connection open.
-    pub(super) fn start(
-        config: &Arc<RedisStoreConfig>,
-        target: Target,
-        lost: &Rc<Notify>,
-    ) -> Rc<Self> {
+    pub(super) fn start(config: &Arc<Setup>, target: Target, lost: &Rc<Notify>) -> Rc<Self> {
         let node = Rc::new(Self {
             target,
             config: Arc::clone(config),
@@ -120,6 +117,7 @@ impl Node {
                     tracing::info!(server = %self.target, "connected to a back end");
                     pause = limits::RECONNECT_FIRST;
                     self.heard();
+                    self.config.opened.fetch_add(1, Ordering::Relaxed);
                     self.count.set(self.count.get() + 1);
                     *self.connection.borrow_mut() = Some(connection);
                     self.changed.notify_waiters();
@@ -128,6 +126,7 @@ impl Node {
                         () = self.broken.notified() => {}
                     }
                     tracing::warn!(server = %self.target, why = %self.why.borrow(), "lost a back end");
+                    self.config.lost.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(why) => {
                     tracing::debug!(server = %self.target, %why, "cannot connect to a back end");

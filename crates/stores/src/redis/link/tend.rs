@@ -292,7 +292,10 @@ async fn sweep_part(hub: &Hub, core: &Core, part: usize) -> Result<(), MapError>
         let request = core.run(&script::SWEEP, part).with(limits::SWEPT_AT_ONCE);
         let reply = serve::within(hub, core, part, &request, core.until()).await?;
         let parts = replies::done(reply, &core.common)?;
-        if replies::number(replies::at(&parts, 0)?)? < limits::SWEPT_AT_ONCE as u64 {
+        let number = |at| replies::number(replies::at(&parts, at)?);
+        let swept = number(0)?;
+        core.note_sweep(part, swept, [number(1)?, number(2)?, number(3)?]);
+        if swept < limits::SWEPT_AT_ONCE as u64 {
             return Ok(());
         }
     }

@@ -143,17 +143,12 @@ fn bounds(range: &Range<'_>) -> (Vec<u8>, Vec<u8>) {
 pub(super) fn stat(store: &RedisStore) -> Answer<Stat> {
     let core = &store.core;
     let common = core.common;
-    let quota_bytes = core.options.bytes_max;
-    let watches = core.watchers.len() as u64;
+    let here = core.stat();
     let asked: Vec<_> = (0..core.parts.len())
         .map(|part| store.link.send(core, part, core.run(&script::STAT, part)))
         .collect();
     Answer::Later(Box::pin(async move {
-        let mut stat = Stat {
-            quota_bytes,
-            watches,
-            ..Stat::default()
-        };
+        let mut stat = here;
         for reply in join_all(asked).await {
             let parts = replies::done(reply?, &common)?;
             stat.entries += replies::number(replies::at(&parts, 0)?)?;
