@@ -33,7 +33,10 @@ MORE
 maps: { flow-rules: {}, flow-state: {} }
 ";
 
-/// Requests per second for each half of a second: those that were surely served within it.
+/// Longer than any request takes.
+const LONG: Duration = Duration::from_mins(1);
+
+/// When requests that were served were sent and answered.
 type Served = Mutex<Vec<(Duration, Duration)>>;
 
 fn start(upstream: &Upstream, isolation: &str, more: &str) -> Gateway {
@@ -176,7 +179,7 @@ fn at_the_same_time(isolation: &str) {
         .map(|_| {
             let asking = Arc::clone(&gateway);
             let client = thread::spawn(move || asking.get("/", "").status());
-            (client, arrived.recv().expect("the upstream lives"))
+            (client, arrived.recv_timeout(LONG).expect("there is room"))
         })
         .collect();
     assert_eq!(passed(&statuses(&gateway, 3, "/")), 0);
@@ -188,7 +191,7 @@ fn at_the_same_time(isolation: &str) {
     for _ in 0..4 {
         let mut wire = gateway.connect();
         wire.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
-        let go = arrived.recv().expect("there is room");
+        let go = arrived.recv_timeout(LONG).expect("there is room");
         drop(wire);
         let _ = go.send(());
         gateway.wait_for_total("requests_active", 0);

@@ -183,7 +183,7 @@ fn seconds_are_exact(gateways: &[Gateway]) {
     );
     let (begun, mut known) = (Instant::now(), BTreeMap::new());
     let Seen { admitted, refused } = ask(gateways, requests, "/", || {
-        halves(&gateways[0], false, &mut known)
+        halves(&gateways[0], false, &mut known);
     });
     let took = begun.elapsed();
     halves(&gateways[0], true, &mut known);
