@@ -18,8 +18,13 @@ use crate::tools::{self, COMPONENT_TARGET, HINT, Rust, TARGET};
 const STAGE: &str = "/tmp/weir-guests";
 /// Guests in Rust: the members of the workspace, and where their binaries are committed, relative to
 /// `guests`.
-const RUST: [(&str, &str); 5] = [
+const RUST: [(&str, &str); 7] = [
     ("hello", "prebuilt/hello.wasm"),
+    ("flow_control", "prebuilt/flow-control.wasm"),
+    (
+        "dynamic_configuration",
+        "prebuilt/dynamic-configuration.wasm",
+    ),
     ("probe", "prebuilt/probe.wasm"),
     ("limiter", "../examples/maps/rust/limiter/limiter.wasm"),
     ("packet", "../examples/maps/rust/packet/packet.wasm"),

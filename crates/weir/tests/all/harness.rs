@@ -27,6 +27,15 @@ pub(crate) const LONG: Duration = Duration::from_mins(3);
 /// Between two looks at something that tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Prebuilt modules.
+const GUESTS: [&str; 5] = [
+    "hello",
+    "shout",
+    "probe",
+    "flow-control",
+    "dynamic-configuration",
+];
+
 /// A running gateway.
 pub(crate) struct Gateway {
     child: Child,
@@ -39,7 +48,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Starts a gateway and waits until it serves. `site` has `listeners:` at least, with port 0;
-    /// the modules `hello`, `shout` and `probe` and the admin address are added.
+    /// the modules in `guests/prebuilt` that it names and the admin address are added.
     pub(crate) fn start(site: &str) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
         let file = folder.path().join("weir.yaml");
@@ -276,7 +285,7 @@ fn with_modules(site: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests/prebuilt");
     let mut text = format!("admin: {{ address: \"127.0.0.1:0\" }}\n{site}");
     let mut modules = String::new();
-    for name in ["hello", "shout", "probe"] {
+    for name in GUESTS {
         if site.contains(&format!("module: {name}")) {
             let _ = writeln!(modules, "  {name}: {{ file: {folder}/{name}.wasm }}");
         }

@@ -16,6 +16,7 @@ mod all {
     pub(crate) mod harness;
 }
 mod exchange;
+mod flow;
 mod grpc;
 mod maps;
 mod plugins;
@@ -26,6 +27,16 @@ mod shared_state;
 mod stores;
 
 use std::path::PathBuf;
+
+/// Requests of a test that counts exactly, unless `WEIR_EXACT_REQUESTS` says another number.
+const EXACT_REQUESTS: usize = 50_000;
+
+fn exact_requests() -> usize {
+    match std::env::var("WEIR_EXACT_REQUESTS") {
+        Ok(text) => text.parse().expect("WEIR_EXACT_REQUESTS is a number"),
+        Err(_) => EXACT_REQUESTS,
+    }
+}
 
 /// The file or folder that a variable of the environment names.
 #[track_caller]

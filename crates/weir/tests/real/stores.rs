@@ -6,6 +6,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use crate::all::harness::{Gateway, get};
+use crate::exact_requests;
 use crate::redis::Redis;
 
 const SITE: &str = "workers: 2
@@ -31,9 +32,8 @@ const COUNTING: &str = r#"
   (show "open" (call $open (ptr "m") (len "m") (i64.const 2) 60000))
   (show "add" (call $add (i32.load 60000) (ptr "hits") (len "hits") (i64.const 1) 60008)))"#;
 
-/// Connections at the same time to each gateway, and requests on each.
-const CLIENTS: i64 = 8;
-const REQUESTS: i64 = 50;
+/// Connections at the same time to each gateway.
+const CLIENTS: i64 = 16;
 
 fn hits(gateway: &Gateway) -> i64 {
     let answer = gateway.admin("/maps/m/entry?key=hits");
@@ -53,6 +53,7 @@ fn two_gateways_count_together_and_exactly() {
         .replace("FILE", &file.display().to_string())
         .replace("REDIS", &redis.address.to_string());
     let gateways = [Gateway::start(&site), Gateway::start(&site)];
+    let requests = i64::try_from(exact_requests()).unwrap() / (2 * CLIENTS);
     thread::scope(|scope| {
         for gateway in gateways
             .iter()
@@ -60,7 +61,7 @@ fn two_gateways_count_together_and_exactly() {
         {
             scope.spawn(move || {
                 let mut wire = gateway.connect();
-                for _ in 0..REQUESTS {
+                for _ in 0..requests {
                     wire.send(get("/", ""));
                     assert_eq!(wire.response().status(), 200);
                 }
@@ -68,7 +69,7 @@ fn two_gateways_count_together_and_exactly() {
         }
     });
     for gateway in &gateways {
-        assert_eq!(hits(gateway), 2 * CLIENTS * REQUESTS);
+        assert_eq!(hits(gateway), 2 * CLIENTS * requests);
         let shown = gateway.admin("/config").text();
         assert!(shown.contains("\"shop\""), "{shown}");
         assert!(!shown.contains("hush-hush") && !gateway.log().contains("hush-hush"));
