@@ -6,6 +6,7 @@ pub(crate) mod cluster;
 pub(crate) mod code;
 pub(crate) mod failure;
 pub(crate) mod filter;
+pub(crate) mod functions;
 pub(crate) mod grants;
 pub(crate) mod isolation;
 pub(crate) mod limits;
@@ -20,6 +21,7 @@ pub(crate) use cluster::{ClusterText, EjectionText};
 pub(crate) use code::CodeCacheText;
 pub(crate) use failure::{FailureText, RecycleText};
 pub(crate) use filter::{BuildText, FilterText, FilterUseText, ModuleText, VariableText};
+pub(crate) use functions::{FunctionGrantsText, FunctionLimitsText, FunctionText, HostGrantText};
 pub(crate) use grants::{
     FileGrantText, GrantsText, GuestPath, HeaderPattern, PropertyPattern, RedactionText, Seen,
     SeesText, ShowingText, TextPattern, Word,

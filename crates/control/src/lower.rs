@@ -5,6 +5,7 @@
 
 mod chain;
 mod failure;
+mod functions;
 mod grants;
 mod listener;
 mod maps;
@@ -72,6 +73,12 @@ pub(crate) fn lowered(
             |key| key.name.clone(),
             |name, filter| lowered_filter(name, filter, folder, reader),
         ),
+        functions: by_name(
+            site.functions.0,
+            |key| key.name.clone(),
+            |name, function| functions::lowered_function(name, function, folder, reader),
+        ),
+        function_instances: site.function_instances.to(),
         maps: by_name(
             site.maps.0,
             |key| key.name.clone(),

@@ -1,15 +1,32 @@
 //! Functions: handlers of requests that run as WebAssembly and stop being there afterwards.
 //!
 //! Read in this order: [`message`] is what goes in and comes out, [`surroundings`] is the door of a
-//! function, [`fault`] is why there is no response.
+//! function, [`fault`] is why there is no response, [`runtime`] is the engine, [`load`] makes a
+//! function of a module and calls it, by its kind: `http`, `core`,
+//! `command`.
 //!
 //! Invariant: a function reaches nothing but through its [`Surroundings`], and a call of it has an
 //! instance of its own.
 
 pub mod fault;
+pub mod load;
 pub mod message;
+pub mod runtime;
 pub mod surroundings;
 
+mod call;
+mod cap;
+mod cell;
+mod command;
+mod core;
+mod door;
+mod http;
+mod meter;
+mod module;
+mod pipe;
+
 pub use fault::{Fault, FaultKind};
-pub use message::{Body, BodyError, Request, Response};
-pub use surroundings::{Fetch, FetchError, Surroundings};
+pub use load::{Kind, LoadError, Loaded};
+pub use message::{Body, BodyError, Peer, Request, Response};
+pub use runtime::{Runtime, RuntimeError};
+pub use surroundings::{Fetch, FetchError, Later, MapAnswer, Stream, Surroundings};

@@ -95,7 +95,8 @@ impl Deadline {
 }
 
 /// Processor time that this thread has used.
-fn thread_time() -> Duration {
+#[must_use]
+pub fn thread_time() -> Duration {
     let mut spec = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -5,7 +5,7 @@
 
 mod clock;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use weir_model::limits;
@@ -14,7 +14,7 @@ use crate::memory::Memories;
 use clock::Clock;
 
 /// Distance of two ticks of the deadline clock: the grain of every time limit of a guest.
-pub(crate) const TICK: Duration = Duration::from_millis(2);
+pub const TICK: Duration = Duration::from_millis(2);
 
 /// What code is made by, and for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +61,12 @@ pub struct Engine(Arc<Engines>);
 
 struct Engines {
     kinds: Arc<Kinds>,
+    others: Others,
     clock: Clock,
 }
+
+/// Engines of other rooms that the same clock ticks for.
+type Others = Arc<Mutex<Vec<wasmtime::EngineWeak>>>;
 
 /// Those that are not needed are not made.
 #[derive(Default)]
@@ -109,14 +113,33 @@ impl Engine {
             .map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
         let kinds = Arc::new(Kinds::default());
         kinds.0[EngineKind::Cranelift.index()].get_or_init(|| first);
-        let ticked = Arc::clone(&kinds);
+        let others = Others::default();
+        let (ticked, ticked_too) = (Arc::clone(&kinds), Arc::clone(&others));
         let tick = move || {
             for engine in ticked.0.iter().filter_map(OnceLock::get) {
                 engine.increment_epoch();
             }
+            let mut others = ticked_too.lock().unwrap_or_else(PoisonError::into_inner);
+            others.retain(|other| match other.upgrade() {
+                Some(engine) => {
+                    engine.increment_epoch();
+                    true
+                }
+                None => false,
+            });
         };
         let clock = Clock::start(tick).map_err(EngineError::Clock)?;
-        Ok(Self(Arc::new(Engines { kinds, clock })))
+        Ok(Self(Arc::new(Engines {
+            kinds,
+            others,
+            clock,
+        })))
+    }
+
+    /// Advances the epoch of this engine, too, every [`TICK`], while guests of either may run.
+    pub fn tick_for(&self, engine: &wasmtime::Engine) {
+        let mut others = self.0.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.push(engine.weak());
     }
 
     /// Guests may run from now on.

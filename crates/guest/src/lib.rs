@@ -27,8 +27,10 @@ mod memory;
 mod trace;
 
 pub use budget::MemoryBudget;
+pub use cell::thread_time;
 pub use door::{Answer, Call, Cause, Event, Failure, FailureKind, Reply, Status, Stop, World};
 pub use engine::{Engine, EngineError, EngineKind, Pace};
 pub use program::{LoadError, Program, ProgramOptions};
 pub use snapshot::{Reset, Snapshot, SnapshotError, SnapshotRefusal};
+pub use trace::told;
 pub use vm::{Host, OnThread, StartError, Vm, WaitingHost, WaitingVm};

@@ -103,6 +103,12 @@ fn frame_of(call: &FrameInfo, code_moved: i64) -> Frame {
     }
 }
 
+/// What an error of the engine says, on one line: its causes, then the guest's stack if it has one.
+#[must_use]
+pub fn told(error: &wasmtime::Error) -> String {
+    format!("{}{}", text_of(error), Trace::of(error, 0))
+}
+
 /// What an error of the engine means, for a call with this limit.
 pub(crate) fn failure_of<W>(error: &wasmtime::Error, limit: Duration, cell: &Cell<W>) -> Failure {
     Failure {

@@ -122,6 +122,13 @@ pub enum MapCall<'c> {
         bytes: u32,
         prot: u32,
     },
+    /// Lets an entry of another map hold the same region. [`MapReply::Number`]: that entry's version.
+    RegionHand {
+        handle: u32,
+        key: &'c [u8],
+        to: u32,
+        to_key: &'c [u8],
+    },
     /// Ends a mapping, which the host does when it was answered that it may.
     RegionUnmap { address: u32, bytes: u32 },
 }

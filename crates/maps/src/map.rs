@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::MapError;
 use crate::graph::Graph;
+use crate::memory::MemoryStore;
 use crate::options::MapOptions;
-use crate::region::Regions;
+use crate::region::{Region, Regions};
 use crate::rights::Rights;
 use crate::store::{Seen, Store, Terms};
 use crate::stored::Stored;
@@ -103,14 +104,27 @@ impl Map {
         bytes: u64,
         regions: &Regions,
     ) -> Result<u64, MapError> {
+        let store = self.store_for_region(bytes)?;
+        let region = Value::region(regions.make(bytes)?);
+        store.write(key, region, Terms::default()).now()
+    }
+
+    /// A region that is in another map too.
+    pub(crate) fn put_shared(&self, key: &[u8], region: &Arc<Region>) -> Result<u64, MapError> {
+        let store = self.store_for_region(region.bytes() as u64)?;
+        let region = Value::region(Arc::clone(region));
+        store.write(key, region, Terms::default()).now()
+    }
+
+    /// The store, if it can have a region that is so long.
+    fn store_for_region(&self, bytes: u64) -> Result<&MemoryStore, MapError> {
         let store = self.store.in_memory();
         let store = store.ok_or(MapError::NotSupported("regions"))?;
         let max = self.options.bytes_max;
         if bytes > max {
             return Err(MapError::NoSpace { what: "bytes", max });
         }
-        let region = Value::region(regions.make(bytes)?);
-        store.write(key, region, Terms::default()).now()
+        Ok(store)
     }
 
     /// A reference from an entry to `child`, which the caller has a handle with these rights to.

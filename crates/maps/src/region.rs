@@ -238,6 +238,10 @@ impl Lease {
         })
     }
 
+    pub(crate) fn region(&self) -> &Arc<Region> {
+        &self.region
+    }
+
     /// What may be done with it.
     #[must_use]
     pub fn access(&self) -> Access {

@@ -82,6 +82,8 @@ pub enum HeaderTest {
 pub enum Action {
     /// Sends it to a cluster.
     Forward(Forward),
+    /// Has a function of [`crate::Site::functions`] answer it.
+    Function(Name),
     /// Answers at once.
     Respond(Respond),
     /// Answers with a text that shows the request as the gateway saw it. For demonstrations.

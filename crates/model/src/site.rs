@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::{
-    Cluster, CodeCache, Filter, FilterUse, Metadata, Module, Name, Route, SharedMap, Store,
-    TcpForward, limits,
+    Cluster, CodeCache, Filter, FilterUse, Function, Metadata, Module, Name, Route, SharedMap,
+    Store, TcpForward, limits,
 };
 
 /// One whole configuration. An exchange sees one site from its start to its end.
@@ -21,6 +21,10 @@ pub struct Site {
     pub modules: BTreeMap<Name, Module>,
     /// Uses of code.
     pub filters: BTreeMap<Name, Filter>,
+    /// Uses of code that answer requests.
+    pub functions: BTreeMap<Name, Function>,
+    /// Instances of all functions that run at once, over all workers.
+    pub function_instances: u32,
     /// Maps that uses of code may be granted.
     pub maps: BTreeMap<Name, SharedMap>,
     /// What keeps maps that are not in memory.

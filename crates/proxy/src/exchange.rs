@@ -13,6 +13,7 @@ mod body;
 mod echo;
 mod filters;
 mod finish;
+mod function;
 mod request;
 mod time;
 mod upstream;

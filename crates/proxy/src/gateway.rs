@@ -26,6 +26,7 @@ use weir_model::{Filter, Name, Site, Variable, limits};
 pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
+use crate::function::{Desk, FunctionReport, Functions, Pools, serve_desk};
 use crate::maps::{MapNotices, Opening, SharedMaps, StoreError};
 use crate::metrics::Metrics;
 use crate::plugin::{FilterStats, LineReader, Meter, Nursery, PluginError, PluginLog};
@@ -67,6 +68,7 @@ pub struct Process {
     pub(crate) rules: BTreeMap<Name, Arc<Rules>>,
     touched: BTreeMap<Name, Arc<Touched>>,
     pub(crate) nursery: Nursery,
+    pub(crate) functions: Functions,
     /// Filters whose calls may be answered later, each with such a map.
     waiting: BTreeMap<Name, Name>,
     origin: std::time::Instant,
@@ -77,6 +79,10 @@ pub(crate) struct Shared {
     pub(crate) process: Arc<Process>,
     pub(crate) upstreams: Upstreams,
     pub(crate) redis: crate::redis::Clients,
+    /// Connections to servers that functions talk to.
+    pub(crate) pools: Pools,
+    /// Where guests of functions leave work for this worker.
+    pub(crate) desk: Desk,
     pub(crate) notices: mpsc::Sender<Notice>,
     pub(crate) map_notices: Arc<MapNotices>,
     /// Watches of shared maps, by the number of their bell.
@@ -90,19 +96,25 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Must be called inside a `LocalSet`.
     pub(crate) fn new(process: Arc<Process>, notices: mpsc::Sender<Notice>) -> Rc<Self> {
+        let (desk, jobs) = Desk::new();
         let upstreams = Upstreams::start(&process.site, &process.resolver, None);
-        Rc::new(Self {
+        let shared = Rc::new(Self {
             process,
             upstreams,
             redis: crate::redis::Clients::default(),
+            pools: Pools::default(),
+            desk,
             notices,
             map_notices: Arc::default(),
             watched: std::cell::RefCell::default(),
             next_watch: std::cell::Cell::new(0),
             starts: tokio::sync::Semaphore::new(limits::STARTS_ASIDE_MAX),
             is_ending: std::cell::Cell::new(false),
-        })
+        });
+        tokio::task::spawn_local(serve_desk(Rc::downgrade(&shared), jobs));
+        shared
     }
 
     /// Runs a task of a guest on this worker; `None` when the worker ends.
@@ -154,6 +166,20 @@ pub enum PrepareError {
         #[source]
         error: Box<LoadError>,
     },
+    /// A module cannot be a function.
+    #[error("function {function}: module {module}: {error}")]
+    Function {
+        /// Name of the function.
+        function: Name,
+        /// Name of the module.
+        module: Name,
+        /// Why.
+        #[source]
+        error: Box<weir_functions::LoadError>,
+    },
+    /// No function can run here.
+    #[error("there are functions, and no engine for them: {0}")]
+    Functions(String),
     /// A plugin did not start.
     #[error(transparent)]
     Plugin(#[from] PluginError),
@@ -248,10 +274,11 @@ impl Prepared {
         let library = Arc::new(library);
         let waiting = waiting(&site);
         can_wait(&site, &waiting)?;
+        let functions = Functions::load(&site, &engine)?;
         let lines = Arc::new(LineReader::default());
         let process = Process {
             metrics: Metrics::new(),
-            plugin_log: PluginLog::new(site.filters.keys()),
+            plugin_log: PluginLog::new(site.filters.keys().chain(site.functions.keys())),
             engine,
             launcher: Launcher::of_this_program(),
             walls: Mutex::default(),
@@ -283,6 +310,7 @@ impl Prepared {
             rules,
             touched,
             nursery: Nursery::default(),
+            functions,
             waiting,
             origin: std::time::Instant::now(),
             site,
@@ -393,6 +421,17 @@ impl Process {
             .iter()
             .map(|(name, stats)| (name.clone(), stats.report()))
             .collect()
+    }
+
+    /// What every function did.
+    #[must_use]
+    pub fn function_reports(&self) -> Vec<(Name, FunctionReport)> {
+        self.functions.reports()
+    }
+
+    /// Since the process began to be made.
+    pub(crate) fn uptime(&self) -> std::time::Duration {
+        self.origin.elapsed()
     }
 
     /// What stands around a filter's processes; nothing for a filter without one.

@@ -2,10 +2,12 @@
 //!
 //! Read in this order: [`gateway`] prepares and starts, `worker` and `listen` bring requests in,
 //! `exchange` is the life of one request and `tcp` of one carried connection, `flow` decides what a
-//! request's filters see, `world` answers what they ask, `dispatch` and `upstream` send it on, `ledger` writes it down.
+//! request's filters see, `world` answers what they ask, `dispatch` and `upstream` send it on, [`function`]
+//! has a function answer it, `ledger` writes it down.
 
 pub mod code;
 pub mod foreign;
+pub mod function;
 pub mod gateway;
 pub mod maps;
 pub mod metrics;

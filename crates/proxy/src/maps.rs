@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use weir_maps::budget::{Account, Amount};
 use weir_maps::store::{Stat, Store as _};
-use weir_maps::{Engine, Eviction, Handles, Identity, MapError, MapOptions, Rights, SystemClock};
-use weir_model::{Filter, MapEviction, Name, SharedMap, Site, limits::maps as limits};
+use weir_maps::{
+    Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Rights, SystemClock,
+};
+use weir_model::{MapEviction, MapGrants, Name, SharedMap, Site, limits::maps as limits};
 
 use crate::gateway::PrepareError;
 use keeper::Keeper;
@@ -54,7 +56,7 @@ pub struct MapTotals {
 /// All shared maps.
 pub(crate) struct SharedMaps {
     engine: Engine,
-    /// By filter.
+    /// By filter and function: no two of them have one name.
     uses: BTreeMap<Name, Identity>,
     keeper: Keeper,
     stores: Stores,
@@ -86,8 +88,12 @@ impl SharedMaps {
             }
             .map_err(map_error)?;
         }
-        let uses = site.filters.iter();
-        let uses = uses.map(|(name, filter)| (name.clone(), identity(filter)));
+        let filters = site.filters.iter();
+        let filters = filters.map(|(name, filter)| (name, &filter.grants.maps));
+        let functions = site.functions.iter();
+        let functions = functions.map(|(name, function)| (name, &function.grants.maps));
+        let uses = filters.chain(functions);
+        let uses = uses.map(|(name, granted)| (name.clone(), identity(name, granted)));
         Ok(Self {
             keeper: Keeper::new(&engine),
             uses: uses.collect(),
@@ -122,7 +128,7 @@ impl SharedMaps {
         self.engine.define_with(SCOPE, name, definition)
     }
 
-    /// An empty handle table for an instance of a filter; `None`: there is no such filter.
+    /// An empty handle table for an instance of a filter or function; `None`: there is no such one.
     pub(crate) fn handles(&self, filter: &Name) -> Option<Handles> {
         let identity = self.uses.get(filter)?.clone();
         Some(Handles::new(&self.engine, identity))
@@ -185,9 +191,21 @@ fn options(map: &SharedMap) -> MapOptions {
     }
 }
 
-/// Who a filter's instances are to the engine.
-fn identity(filter: &Filter) -> Identity {
-    let granted = &filter.grants.maps;
+/// Whether a call may leave something to tidy up: reading does not.
+pub(crate) fn leaves_work(call: &MapCall<'_>) -> bool {
+    !matches!(
+        call,
+        MapCall::Get { .. }
+            | MapCall::Exists { .. }
+            | MapCall::Rights { .. }
+            | MapCall::Stat { .. }
+            | MapCall::Scan { .. }
+            | MapCall::Next { .. }
+    )
+}
+
+/// Who the instances of a filter or function are to the engine.
+fn identity(name: &Name, granted: &MapGrants) -> Identity {
     let mut grants = weir_maps::Grants::of(SCOPE);
     for (map, rights) in &granted.maps {
         // Those of the configuration are those of the specification.
@@ -202,7 +220,7 @@ fn identity(filter: &Filter) -> Identity {
         bytes: granted.quota.bytes,
     };
     Identity {
-        in_use: filter.name.clone(),
+        in_use: name.clone(),
         grants: Arc::new(grants),
         owner: Arc::new(Account::new(quota)),
     }

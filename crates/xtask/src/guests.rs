@@ -11,7 +11,7 @@ use std::{env, ffi::OsString, fs};
 
 use crate::repository::{self, Trouble};
 use crate::sums;
-use crate::tools::{self, HINT, Rust, TARGET};
+use crate::tools::{self, COMPONENT_TARGET, HINT, Rust, TARGET};
 
 /// Where guests are built, by a link: symbols of crates outside of the workspace's folder depend on
 /// their absolute path, and with them the order of functions in a binary.
@@ -24,6 +24,11 @@ const RUST: [(&str, &str); 5] = [
     ("limiter", "../examples/maps/rust/limiter/limiter.wasm"),
     ("packet", "../examples/maps/rust/packet/packet.wasm"),
     ("maps_check", "../sdk/checks/rust/checks.wasm"),
+];
+/// Members of the workspace that are components, and where their binaries are committed.
+const COMPONENTS: [(&str, &str); 2] = [
+    ("handler", "prebuilt/handler.wasm"),
+    ("typed", "prebuilt/typed.wasm"),
 ];
 /// Guests in C: sources and binaries, relative to `guests`.
 const C: [(&str, &str); 3] = [
@@ -86,19 +91,35 @@ impl Build {
 
     fn build_rust(&self, rust: &Rust) -> Result<Vec<Built>, Trouble> {
         self.stage()?;
+        let mut built = self.build_members(rust, TARGET, &RUST)?;
+        built.extend(self.build_members(rust, COMPONENT_TARGET, &COMPONENTS)?);
+        Ok(built)
+    }
+
+    /// Builds those members of the workspace that are for one target.
+    fn build_members(
+        &self,
+        rust: &Rust,
+        target: &str,
+        members: &[(&str, &'static str)],
+    ) -> Result<Vec<Built>, Trouble> {
         // Fetching first: the paths to map away are those of the unpacked crates.
         repository::run(
             "cargo",
-            self.cargo("fetch").args(["--target", TARGET]),
+            self.cargo("fetch").args(["--target", target]),
             HINT,
         )?;
-        let build = ["--quiet", "--release", "--target", TARGET, "--target-dir"];
+        let build = ["--quiet", "--release", "--target", target, "--target-dir"];
         let mut cargo = self.cargo("build");
         cargo.args(build).arg(&self.target);
+        for (member, _) in members {
+            // Packages have hyphens where their binaries have not.
+            cargo.args(["--package", &member.replace('_', "-")]);
+        }
         cargo.env("CARGO_ENCODED_RUSTFLAGS", self.mapped_paths(rust)?);
         repository::run("cargo", &mut cargo, HINT)?;
-        let folder = self.target.join(TARGET).join("release");
-        Ok(RUST
+        let folder = self.target.join(target).join("release");
+        Ok(members
             .iter()
             .map(|(name, committed)| Built {
                 path: folder.join(name).with_extension("wasm"),

@@ -10,8 +10,10 @@ use crate::repository::{self, Trouble};
 
 /// What guests in Rust are built for.
 pub(crate) const TARGET: &str = "wasm32-wasip1";
+/// What guests that are components are built for.
+pub(crate) const COMPONENT_TARGET: &str = "wasm32-wasip2";
 /// What to do without a wasm compiler.
-pub(crate) const HINT: &str = "`rustup target add wasm32-wasip1` and a clang with lld are needed (or `cargo xtask toolchain`)";
+pub(crate) const HINT: &str = "`rustup target add wasm32-wasip1 wasm32-wasip2` and a clang with lld are needed (or `cargo xtask toolchain`)";
 
 /// The Rust compiler at work here.
 pub(crate) struct Rust {
@@ -47,11 +49,14 @@ impl Rust {
         })
     }
 
-    /// Names the standard library for [`TARGET`] by its file names, which hold its build's hashes:
+    /// Names the standard libraries for our targets by their file names, which hold its build's hashes:
     /// the same compiler gives other bytes with another build of it.
     pub(crate) fn std_mark(&self) -> String {
-        let folder = self.sysroot.join("lib/rustlib").join(TARGET).join("lib");
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let library = |target| {
+            let folder = self.sysroot.join("lib/rustlib").join(target).join("lib");
+            fs::read_dir(folder).into_iter().flatten().flatten()
+        };
+        let entries = [TARGET, COMPONENT_TARGET].into_iter().flat_map(library);
         let mut names: Vec<String> = entries
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
@@ -71,7 +76,9 @@ pub(crate) fn install(root: &Path) -> Result<(), Trouble> {
     let script = root.join("guests/setup-toolchain.sh");
     repository::run(
         "bash",
-        Command::new("bash").arg(script),
+        Command::new("bash")
+            .arg(script)
+            .args([TARGET, COMPONENT_TARGET]),
         "read what it says above",
     )
 }

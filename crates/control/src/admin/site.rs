@@ -3,6 +3,7 @@
 //! Invariant: no value that an operator may have meant to be secret is shown: configurations and
 //! bodies by their size, environment, headers and metadata by their names.
 
+mod functions;
 mod grants;
 mod stores;
 
@@ -43,6 +44,8 @@ pub(super) fn describe(site: &Site) -> Value {
         "clusters": clusters.collect::<Map<_, _>>(),
         "modules": modules.collect::<Map<_, _>>(),
         "filters": filters.collect::<Map<_, _>>(),
+        "functions": functions::describe(site),
+        "function_instances": site.function_instances,
         "maps": maps.collect::<Map<_, _>>(),
         "stores": stores::describe(site),
         "background": uses(&site.background),
@@ -128,6 +131,7 @@ fn route(route: &Route) -> Value {
                 "body": size(&respond.body),
             }),
         ),
+        Action::Function(name) => ("function", json!(&**name)),
         Action::Echo => ("echo", json!(true)),
     };
     shown[name] = action;

@@ -101,6 +101,8 @@ fn site() -> Site {
         clusters: std::collections::BTreeMap::new(),
         modules: std::collections::BTreeMap::new(),
         filters: std::iter::once(("guard".into(), filter())).collect(),
+        functions: std::collections::BTreeMap::new(),
+        function_instances: 1,
         maps: std::collections::BTreeMap::new(),
         stores: std::iter::once(("shared".into(), store())).collect(),
         background: Vec::new(),

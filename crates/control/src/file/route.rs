@@ -6,13 +6,14 @@ use crate::file::FilterUseText;
 use crate::shape::Placed;
 use crate::shape::basic::{List, Mark, Switch};
 use crate::shape::metadata::MetadataText;
-use crate::shape::named::{Clusters, HeaderKey, OneOrMany, Pairs, Referred};
+use crate::shape::named::{Clusters, Functions, HeaderKey, OneOrMany, Pairs, Referred};
 use crate::shape::quantity::{Count, DAY_MS, Time};
 use crate::shape::section::section;
 use crate::shape::text::{HeaderName, HeaderValue, Method, NameText, Text, UrlPath};
 
 section! {
-    /// One rule of a listener. Exactly one of `forward`, `respond` and `echo` says what is done.
+    /// One rule of a listener. Exactly one of `forward`, `function`, `respond` and `echo` says what is
+    /// done.
     struct RouteText = "route" {
         /// Name for logs and properties. Left out: listener and index, like `main/0`.
         name: Option<Placed<NameText>> = None;
@@ -22,6 +23,8 @@ section! {
         filters: List<FilterUseText, 0, 64> = List(Vec::new());
         /// Sends the request to a cluster.
         forward: Option<ForwardText> = None;
+        /// The function that answers.
+        function: Option<Referred<Functions>> = None;
         /// Answers at once.
         respond: Option<Placed<RespondText>> = None;
         /// Answers with a text that shows the request as the gateway saw it.
@@ -29,10 +32,7 @@ section! {
         /// Facts for plugins, by namespace: the property `xds.route_metadata`.
         metadata: MetadataText = MetadataText::default();
     }
-    later {
-        "function" => "serverless functions",
-    }
-    exactly_one ["forward", "respond", "echo"]
+    exactly_one ["forward", "function", "respond", "echo"]
 }
 
 section! {

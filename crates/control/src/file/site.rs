@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use weir_model::limits;
 
 use crate::file::{
-    ClusterText, CodeCacheText, FilterText, FilterUseText, ListenerText, MapText, ModuleText,
-    StoreText,
+    ClusterText, CodeCacheText, FilterText, FilterUseText, FunctionText, ListenerText, MapText,
+    ModuleText, StoreText,
 };
 use crate::shape::basic::{List, Switch, choices};
-use crate::shape::named::{Clusters, Defined, Filters, Maps, Modules, Pairs, Stores};
+use crate::shape::named::{Clusters, Defined, Filters, Functions, Maps, Modules, Pairs, Stores};
 use crate::shape::quantity::{Count, DAY_MS, Time};
 use crate::shape::section::section;
 use crate::shape::text::{Address, Loose, Text};
@@ -28,6 +28,11 @@ section! {
         modules: Pairs<Defined<Modules>, ModuleText> = Pairs(Vec::new());
         /// Uses of code: modules with a configuration and limits.
         filters: Pairs<Defined<Filters>, FilterText> = Pairs(Vec::new());
+        /// Modules that answer requests themselves.
+        functions: Pairs<Defined<Functions>, FunctionText> = Pairs(Vec::new());
+        /// Calls of functions that run at once, all functions and workers together.
+        function_instances: Count<1, { limits::functions::ALL_INSTANCES as u64 }>
+            = Count(limits::functions::ALL_INSTANCES as u64);
         /// Maps that modules share.
         maps: Pairs<Defined<Maps>, MapText> = Pairs(Vec::new());
         /// What keeps maps that are not to be in memory.
@@ -46,9 +51,6 @@ section! {
         code_cache: Switch<CodeCacheText> = Switch::On(CodeCacheText::default());
         /// Who owns this configuration.
         managed_by: Manager = Manager::File;
-    }
-    later {
-        "functions" => "serverless functions",
     }
 }
 

@@ -59,7 +59,7 @@ fn patterns(list: List<HeaderPattern, 0, 1024>) -> Vec<Pattern> {
     patterns.map(|HeaderPattern(pattern)| pattern).collect()
 }
 
-fn lowered_folder(
+pub(super) fn lowered_folder(
     grant: FileGrantText,
     folder: &Path,
     reader: &mut Reader<'_>,

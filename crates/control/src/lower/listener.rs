@@ -187,11 +187,12 @@ fn lowered_route(route: RouteText, name: Name, reader: &mut Reader<'_>) -> Optio
         .map(|text| lowered_match(text, reader))
         .unwrap_or_default();
     let filters = lowered_uses(route.filters.0);
-    let action = match (route.forward, route.respond, route.echo) {
-        (Some(forward), _, _) => Action::Forward(lowered_forward(forward)),
-        (None, Some(respond), _) => Action::Respond(lowered_respond(respond, reader)),
-        (None, None, Some(_)) => Action::Echo,
-        (None, None, None) => return None,
+    let action = match (route.forward, route.function, route.respond, route.echo) {
+        (Some(forward), _, _, _) => Action::Forward(lowered_forward(forward)),
+        (None, Some(function), _, _) => Action::Function(function.name),
+        (None, None, Some(respond), _) => Action::Respond(lowered_respond(respond, reader)),
+        (None, None, None, Some(_)) => Action::Echo,
+        (None, None, None, None) => return None,
     };
     Some(Route {
         name,

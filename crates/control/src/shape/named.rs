@@ -38,6 +38,9 @@ pub(crate) struct Modules;
 /// Filters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filters;
+/// Functions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Functions;
 /// Maps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Maps;
@@ -53,6 +56,9 @@ impl Family for Modules {
 }
 impl Family for Filters {
     const NAME: &'static str = "filter";
+}
+impl Family for Functions {
+    const NAME: &'static str = "function";
 }
 impl Family for Maps {
     const NAME: &'static str = "map";

@@ -220,6 +220,15 @@ impl<'a> Reader<'a> {
                 self.refuse_at(place, undefined(family, name, &known));
             }
         }
+        let filters = definitions.get("filter").unwrap_or(&none);
+        for (name, place) in definitions.get("function").unwrap_or(&none) {
+            if filters.iter().any(|(filter, _)| filter == name) {
+                // Tickets for maps are made out to a name.
+                let what = format!("there is a filter \"{}\", too", shortened(name));
+                let expected = "a name that no filter has";
+                self.refuse_at(place, Refusal::new(what, name, expected));
+            }
+        }
         for (family, defined) in &definitions {
             let callable = *family == "cluster" && definitions.contains_key("filter");
             for (name, place) in defined {

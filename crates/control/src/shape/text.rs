@@ -16,7 +16,7 @@ use crate::shape::{Catalog, Reader, Shape, Sort};
 use crate::yaml::{self, Node};
 
 pub(crate) use http::{HeaderName, HeaderValue, Method, UrlPath};
-pub(crate) use net::Address;
+pub(crate) use net::{Address, HostGrantName};
 
 /// A text with a grammar.
 pub(crate) trait Grammar: Sized {
@@ -83,6 +83,7 @@ grammar_shapes!(
     HeaderName,
     HeaderValue,
     HostPattern,
+    HostGrantName,
     Endpoint,
     FilePath,
     VariableName,

@@ -41,7 +41,9 @@ fn the_schema_refuses_unknown_keys_and_bad_values() {
         );
     };
     check("lisen: []");
-    check("functions: {}");
+    check("functions: { f: { kind: http } }");
+    check("functions: { f: { module: m, kind: { exports: a } } }");
+    check("functions: { f: { module: m, grants: { http: [\"http://a\"] } } }");
     check("listeners: [{ name: a }]");
     check("listeners: [{ address: localhost:80 }]");
     check("listeners: [{ address: 127.0.0.1:80, routes: [{ name: a }] }]");

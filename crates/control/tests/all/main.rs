@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod descriptions;
+mod functions;
 mod grants;
 mod mistakes;
 mod noise;

@@ -1,1 +1,6 @@
 //! Functions as a host runs them.
+
+mod command;
+mod core;
+mod http;
+mod world;

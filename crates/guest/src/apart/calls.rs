@@ -212,6 +212,8 @@ functions! {
     84 Call::Map(MapCall::RegionCreate { .. }) => &["wasi_map_region_create"];
     85 Call::Map(MapCall::RegionMap { .. }) => &["wasi_map_region_map"];
     86 Call::Map(MapCall::RegionUnmap { .. }) => &["wasi_map_region_unmap"];
+    // Only components have a function for it, and they are in no process.
+    87 Call::Map(MapCall::RegionHand { .. }) => &["wasi_map_region_create"];
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ fn lasts_in_maps(call: &MapCall<'_>) -> bool {
         | MapCall::Batch { .. }
         | MapCall::Clear { .. }
         | MapCall::PutMap { .. }
-        | MapCall::RegionCreate { .. } => true,
+        | MapCall::RegionCreate { .. }
+        | MapCall::RegionHand { .. } => true,
     }
 }
 

@@ -31,29 +31,7 @@ pub(crate) struct Data {
 
 impl MapHost for Data {
     fn map_call(&mut self, call: MapCall<'_>) -> wasmtime::Result<MapAnswer> {
-        let patience = call.patience();
-        let later = match self.handles.call(call, Ends::WithRequest(1)) {
-            Called::Now(reply) => return Ok(reply.into()),
-            Called::Later(later) => later,
-        };
-        let (mut told, reply) = oneshot::channel();
-        spawn_local(async move {
-            let reply = async {
-                match patience {
-                    Some(patience) => timeout(patience, later).await,
-                    None => Ok(later.await),
-                }
-            };
-            let reply = tokio::select! {
-                reply = reply => reply.unwrap_or(MapReply::TIMED_OUT),
-                // The guest is gone.
-                () = told.closed() => return,
-            };
-            told.send(reply).ok();
-        });
-        Ok(MapAnswer::Pending(Box::pin(async move {
-            reply.await.unwrap_or(MapReply::Refused(29, 0))
-        })))
+        Ok(answer(&mut self.handles, call))
     }
 
     fn map_region(
@@ -93,6 +71,33 @@ impl MapHost for Data {
         guest.data_mut().allocating -= 1;
         address
     }
+}
+
+/// Asks the handles of an instance, and has a task wait for what comes later.
+pub(crate) fn answer(handles: &mut Handles, call: MapCall<'_>) -> MapAnswer {
+    let patience = call.patience();
+    let later = match handles.call(call, Ends::WithRequest(1)) {
+        Called::Now(reply) => return reply.into(),
+        Called::Later(later) => later,
+    };
+    let (mut told, reply) = oneshot::channel();
+    spawn_local(async move {
+        let reply = async {
+            match patience {
+                Some(patience) => timeout(patience, later).await,
+                None => Ok(later.await),
+            }
+        };
+        let reply = tokio::select! {
+            reply = reply => reply.unwrap_or(MapReply::TIMED_OUT),
+            // The guest is gone.
+            () = told.closed() => return,
+        };
+        told.send(reply).ok();
+    });
+    MapAnswer::Pending(Box::pin(async move {
+        reply.await.unwrap_or(MapReply::Refused(29, 0))
+    }))
 }
 
 /// Which linker.
@@ -150,8 +155,13 @@ impl House {
 
     /// The handles of an instance of this use.
     pub(crate) fn handles(&self, in_use: &str) -> Handles {
+        self.handles_with(in_use, Rights::ALL)
+    }
+
+    /// The same with these rights on `cache`.
+    pub(crate) fn handles_with(&self, in_use: &str, rights: Rights) -> Handles {
         let grants = Grants::of("tenant")
-            .with("cache", Rights::ALL)
+            .with("cache", rights)
             .with("small", Rights::ALL)
             .with_default("cache");
         let identity = Identity {

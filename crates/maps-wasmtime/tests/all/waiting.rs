@@ -73,7 +73,7 @@ impl Store for Slow {
 }
 
 /// A house whose map `small` answers later.
-fn slow() -> House {
+pub(crate) fn slow() -> House {
     let house = House::new();
     let table = MemoryTable::new(Arc::new(SystemClock::default()));
     let options = MapOptions::default();

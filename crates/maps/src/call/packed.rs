@@ -310,6 +310,8 @@ pub struct PackedItem {
     pub key: Bytes,
     /// What it holds; `None`: it refers to a map, or is a region.
     pub value: Option<Value>,
+    /// Whether it is a region.
+    pub is_region: bool,
     /// Its version.
     pub version: u64,
 }
@@ -337,9 +339,29 @@ pub fn items(page: &Bytes) -> impl Iterator<Item = PackedItem> + '_ {
         Some(PackedItem {
             key,
             value,
+            is_region: value_len == IS_REGION,
             version,
         })
     })
+}
+
+/// Reads the results of a batch: version and value of each.
+pub fn outcomes(results: &[u8]) -> impl Iterator<Item = (u64, i64)> + '_ {
+    let (results, _) = results.as_chunks::<RESULT_BYTES>();
+    results.iter().map(|result| {
+        let mut fields = Fields(result);
+        (fields.u64(), fields.u64().cast_signed())
+    })
+}
+
+/// Reads what [`stat`] wrote: its numbers in their order.
+///
+/// # Errors
+/// [`MapError::Io`]: there are fewer bytes.
+pub fn numbers(stat: &[u8]) -> Result<[u64; STAT_ID_BYTES / 8], MapError> {
+    let short = || MapError::Io("the numbers of a map are cut off".to_owned());
+    let mut fields = Fields(stat.get(..STAT_ID_BYTES).ok_or_else(short)?);
+    Ok(std::array::from_fn(|_| fields.u64()))
 }
 
 /// Reads packed changes, for hosts that hand them on as values. Bytes that are cut off end it.

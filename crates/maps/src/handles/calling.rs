@@ -67,6 +67,7 @@ impl Handles {
             | MapCall::GetMap { .. }
             | MapCall::RegionCreate { .. }
             | MapCall::RegionMap { .. }
+            | MapCall::RegionHand { .. }
             | MapCall::RegionUnmap { .. } => {
                 let reply = self.call_at_once(call, ends);
                 Called::Now(reply.unwrap_or_else(MapReply::from))
@@ -118,6 +119,17 @@ impl Handles {
                 return Ok(MapReply::Number(version));
             }
             MapCall::RegionMap { .. } => return self.call_region(&call),
+            MapCall::RegionHand {
+                handle,
+                key,
+                to,
+                to_key,
+            } => {
+                check_key(key)?;
+                check_key(to_key)?;
+                let version = self.region_hand((handle, key), (to, to_key))?;
+                return Ok(MapReply::Number(version));
+            }
             // The host has the mappings, and ends this one.
             MapCall::RegionUnmap { .. } => return Ok(MapReply::Done),
             // Answered by `call` itself.

@@ -6,6 +6,7 @@ use super::begun::lock;
 use super::{Handles, Hold, InUse};
 use crate::MapError;
 use crate::graph::Root;
+use crate::map::Map;
 use crate::region::{Access, Lease};
 use crate::rights::Rights;
 use crate::scan::{Cursor, Place};
@@ -68,6 +69,28 @@ impl Handles {
     pub fn region_create(&self, handle: u32, key: &[u8], bytes: u64) -> Result<u64, MapError> {
         let map = self.map(handle, Rights::WRITE)?;
         let stored = map.put_region(key, bytes, self.engine.regions());
+        self.settle();
+        stored
+    }
+
+    /// Lets an entry of another map hold the region of this one. Both have the same pages from then on,
+    /// so who hands it on must be allowed to write it.
+    ///
+    /// # Errors
+    /// As [`region`](Self::region) and [`region_create`](Self::region_create).
+    pub fn region_hand(
+        &self,
+        (handle, key): (u32, &[u8]),
+        (to, to_key): (u32, &[u8]),
+    ) -> Result<u64, MapError> {
+        let from = self.map(handle, Rights::MAP_READ.and(Rights::MAP_WRITE))?;
+        let into = self.map(to, Rights::WRITE)?;
+        let from: &Arc<Map> = match &from {
+            InUse::Own(map) => map,
+            InUse::Borrowed(map) => map,
+        };
+        let lease = Lease::take(from, key, (Access::Read, 0..0))?;
+        let stored = into.put_shared(to_key, lease.region());
         self.settle();
         stored
     }

@@ -36,3 +36,85 @@ pub const DEPTH: u32 = 8;
 /// Instances of all functions that run at once, over all workers. Bounds address space: each may
 /// have reserved four gigabytes.
 pub const ALL_INSTANCES: u32 = 4000;
+
+/// The most calls that may be configured to wait: each holds a connection and a few kilobytes.
+pub const QUEUE_MAX: u32 = 1_000_000;
+
+/// The most bytes of a body that may be configured to be held whole: it has to fit the guest's
+/// memory beside everything else.
+pub const BODY_BYTES_MAX: u64 = 1 << 30;
+
+/// The most outgoing requests in flight of one call that may be configured.
+pub const FETCHES_MAX: u32 = 1024;
+
+/// The most calls in one another that may be configured: each has a stack and an instance.
+pub const DEPTH_MAX: u32 = 64;
+
+/// Entries of one list of granted hosts, which is looked through for each outgoing request.
+pub const HOSTS_MAX: usize = 1024;
+
+/// `content-type` of what an exported function answers. Bytes that nobody takes for a page.
+pub const EXPORT_CONTENT_TYPE: &str = "application/octet-stream";
+
+/// Connecting to a server that a function sends a request to, its name's look-up included.
+pub const FETCH_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From there to the head of the response. A call has ended by then, unless its own limit is longer.
+pub const FETCH_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Between two chunks of the body of a response.
+pub const FETCH_BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A pooled connection to such a server is closed when it has not been used for so long.
+pub const FETCH_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections of one worker to one such server.
+pub const FETCH_CONNECTIONS_MAX: usize = 256;
+
+/// Such servers that one worker keeps connections to. What is beyond gives its place up.
+pub const FETCH_POOLS_MAX: usize = 256;
+
+/// How old the addresses of a name may be that such a request goes to: bursts ask once.
+pub const FETCH_NAME_AGE: Duration = Duration::from_secs(5);
+
+/// Names whose addresses are remembered. Guests with a grant for all names below one may make up
+/// as many as they like.
+pub const NAMES_MAX: usize = 1024;
+
+/// Bytes of stack of a guest. As for filters: interpreters in guests nest deeply.
+pub const STACK_BYTES: usize = 1 << 20;
+
+/// Time after which a guest that computes lets others of its worker run.
+pub const SLICE: Duration = Duration::from_millis(4);
+
+/// Memories of one component. Real ones have one or two.
+pub const COMPONENT_MEMORIES: u32 = 8;
+
+/// Tables of one component. Languages with shared libraries have one for each.
+pub const COMPONENT_TABLES: u32 = 64;
+
+/// Elements of one table. Runtimes of scripting languages have some tens of thousands of functions.
+pub const TABLE_ELEMENTS: usize = 200_000;
+
+/// Bytes that the engine keeps about one core instance or component: they grow with its functions.
+pub const INSTANCE_BYTES: usize = 4 << 20;
+
+/// Bytes of an instance's memory that are cleared instead of given back to the system when it ends:
+/// a handler that writes less never enters the kernel for its memory.
+pub const KEPT_MEMORY_BYTES: usize = 128 << 10;
+
+/// Bytes of its tables, for the same reason.
+pub const KEPT_TABLE_BYTES: usize = 8 << 10;
+
+/// Things that a guest holds open at a time: streams, bodies, fields, pollables.
+pub const RESOURCES: usize = 10_000;
+
+/// Bytes of one write to a response's body. One write waits while another is on its way.
+pub const WRITE_BYTES: usize = 64 << 10;
+
+/// Bytes of the head of a response that a guest writes, and of a head that it sends: as much as servers
+/// take, and then some.
+pub const HEAD_BYTES: usize = 64 << 10;
+
+/// Random bytes of one call.
+pub const RANDOM_BYTES: usize = 64 << 10;

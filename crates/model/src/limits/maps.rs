@@ -87,6 +87,24 @@ pub const MAPPINGS_MAX: usize = 64;
 /// it, and all pages at once cost a third of one at a time. Larger ones come page by page.
 pub const REGION_PRESENT_BYTES_MAX: usize = 16 << 20;
 
+/// Bytes of a page of a scan as a component gets it, unless one entry alone is longer: a core module's
+/// page is bounded by its own buffer, a component's is made by the host.
+pub const COMPONENT_PAGE_BYTES_MAX: u32 = 1 << 20;
+/// Bytes of a region that a component reads at once, for the same reason.
+pub const COMPONENT_REGION_BYTES_MAX: u32 = 16 << 20;
+/// Bytes of all values that one `get-many` of `wasi:keyvalue` answers, keys included.
+pub const COMPONENT_MANY_BYTES_MAX: usize = 16 << 20;
+/// Scanners that a component has at a time. Each keeps a prefix and a handle.
+pub const COMPONENT_SCANNERS_MAX: usize = 64;
+/// Pollables of one watcher that a component has at a time.
+pub const COMPONENT_POLLABLES_MAX: usize = 16;
+/// Compare-and-swap handles (`wasi:keyvalue`) that a component has at a time. Each keeps a key and a
+/// handle.
+pub const COMPONENT_CAS_MAX: usize = 64;
+/// Listings of one bucket (`wasi:keyvalue`) that a component has begun and not finished: the oldest one
+/// is forgotten.
+pub const COMPONENT_LISTINGS_MAX: usize = 16;
+
 /// Parts of a named map that are written to independently: 64 workers rarely meet.
 pub const SHARDS: usize = 32;
 /// Entries that one search for room looks at in one shard before it takes the next one that comes,

@@ -191,7 +191,9 @@ impl FilterSeat {
 fn cluster_of(action: &weir_model::Action) -> Option<weir_model::Name> {
     match action {
         weir_model::Action::Forward(forward) => Some(forward.cluster.clone()),
-        weir_model::Action::Respond(_) | weir_model::Action::Echo => None,
+        weir_model::Action::Function(_)
+        | weir_model::Action::Respond(_)
+        | weir_model::Action::Echo => None,
     }
 }
 

@@ -58,6 +58,7 @@ impl Exchange {
         };
         match &route.action {
             Action::Forward(forward) => self.forward_to(forward, end),
+            Action::Function(name) => self.call_function(name, end),
             Action::Respond(respond) => self.respond(respond),
             Action::Echo => self.echo(end),
         }
@@ -108,7 +109,7 @@ impl Exchange {
     }
 
     /// The head as the upstream gets it, or what is wrong with it in Envoy's words.
-    fn upstream_head(&self, end: bool) -> Result<Request<()>, String> {
+    pub(super) fn upstream_head(&self, end: bool) -> Result<Request<()>, String> {
         let stream = self.stream.borrow();
         let list = &stream.request.headers;
         let missing = |name: &str| format!("missing required header: {name}");
@@ -147,7 +148,9 @@ impl Exchange {
 
     fn send_body(&mut self, bytes: Bytes, end: bool) -> Result<(), Reset> {
         match &mut self.upstream {
-            Upstream::Sent { body, .. } | Upstream::Answering { body, .. } => {
+            Upstream::Sent { body, .. }
+            | Upstream::Called { body, .. }
+            | Upstream::Answering { body, .. } => {
                 body.push(bytes);
                 if end {
                     body.finish();
@@ -181,7 +184,10 @@ impl Exchange {
                 |list| list.to_map(HeaderMap::new()),
             )
         };
-        if let Upstream::Sent { body, .. } | Upstream::Answering { body, .. } = &self.upstream {
+        if let Upstream::Sent { body, .. }
+        | Upstream::Called { body, .. }
+        | Upstream::Answering { body, .. } = &self.upstream
+        {
             match trailers {
                 Ok(trailers) => body.trailers(trailers),
                 Err(error) => {
@@ -205,7 +211,9 @@ impl Exchange {
             return Ok(false);
         };
         let sender = match &self.upstream {
-            Upstream::Sent { body, .. } | Upstream::Answering { body, .. } => Some(body),
+            Upstream::Sent { body, .. }
+            | Upstream::Called { body, .. }
+            | Upstream::Answering { body, .. } => Some(body),
             _ => None,
         };
         if sender.is_some_and(|body| body.poll_capacity(cx).is_pending()) {
@@ -294,7 +302,10 @@ impl Exchange {
     fn source_failed(&mut self, error: &hyper::Error) -> Result<(), Reset> {
         self.source = None;
         self.closes = true;
-        if let Upstream::Sent { body, .. } | Upstream::Answering { body, .. } = &self.upstream {
+        if let Upstream::Sent { body, .. }
+        | Upstream::Called { body, .. }
+        | Upstream::Answering { body, .. } = &self.upstream
+        {
             body.abort();
         }
         tracing::debug!(%error, "the client's body broke off");

@@ -126,7 +126,9 @@ impl Exchange {
     fn forward(&self) -> Option<&weir_model::Forward> {
         match &self.route_at()?.action {
             weir_model::Action::Forward(forward) => Some(forward),
-            weir_model::Action::Respond(_) | weir_model::Action::Echo => None,
+            weir_model::Action::Function(_)
+            | weir_model::Action::Respond(_)
+            | weir_model::Action::Echo => None,
         }
     }
 

@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http::response;
 use http_body::Body;
 
 use super::begin::{EndToEnd, data_of};
+use super::function::Calling;
 use super::{Exchange, Reply};
 use crate::dispatch::{Answered, Attempts, DispatchError};
 use crate::flow::Frame;
@@ -27,11 +29,10 @@ pub(super) enum Upstream {
         body: BodySender,
         answer: Dispatching,
     },
+    /// A function is called; no head has come back.
+    Called { body: BodySender, answer: Calling },
     /// The response comes in. The request may still go on.
-    Answering {
-        body: BodySender,
-        answer: UpstreamBody,
-    },
+    Answering { body: BodySender, answer: Source },
     /// The response has come whole; the request goes nowhere any more.
     Answered,
     /// An echo collects the body.
@@ -42,6 +43,37 @@ pub(super) enum Upstream {
     },
     /// The gateway answers itself.
     Local,
+}
+
+/// The body of a response.
+pub(super) enum Source {
+    Upstream(UpstreamBody),
+    Function(weir_functions::Body),
+}
+
+/// Why it ended too early.
+pub(super) enum Broken {
+    Upstream(UpstreamError),
+    Function(weir_functions::BodyError),
+}
+
+impl Source {
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Upstream(body) => body.is_end_stream(),
+            Self::Function(body) => body.is_end_stream(),
+        }
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Broken>>> {
+        match self {
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Upstream),
+            Self::Function(body) => Pin::new(body).poll_frame(cx).map_err(Broken::Function),
+        }
+    }
 }
 
 impl Exchange {
@@ -62,6 +94,7 @@ impl Exchange {
                 }
                 Ok(true)
             }
+            Upstream::Called { .. } => self.poll_function(cx),
             Upstream::Answering { .. } => self.read_answer(cx),
             Upstream::Idle | Upstream::Answered | Upstream::Echo { .. } | Upstream::Local => {
                 Ok(false)
@@ -88,7 +121,25 @@ impl Exchange {
             peer,
             local,
         } = answered;
+        {
+            let facts = &mut self.stream.borrow_mut().facts;
+            facts.upstream = Some(peer);
+            facts.upstream_local = Some(local);
+        }
         let end = answer.is_end_stream();
+        self.take_head(head, "via_upstream", end);
+        let sent = std::mem::replace(&mut self.upstream, Upstream::Answered);
+        match sent {
+            Upstream::Sent { body, .. } if !end => {
+                let answer = Source::Upstream(answer);
+                self.upstream = Upstream::Answering { body, answer };
+            }
+            _ => self.answer_ended(),
+        }
+    }
+
+    /// The head of a response enters the filters.
+    pub(super) fn take_head(&mut self, head: response::Parts, details: &str, end: bool) {
         let fields = head.headers;
         let ends = EndToEnd::of(&fields);
         let mut headers = HeaderList::with_capacity(fields.len() + 1);
@@ -97,10 +148,8 @@ impl Exchange {
         headers.extend_from_map(fields, Side::Response, |name| ends.shows(name));
         {
             let stream = &mut *self.stream.borrow_mut();
-            stream.facts.upstream = Some(peer);
-            stream.facts.upstream_local = Some(local);
             stream.facts.status = head.status.as_u16();
-            stream.facts.details = Some("via_upstream".to_owned());
+            stream.facts.details = Some(details.to_owned());
             stream.response = Message {
                 headers,
                 trailers: None,
@@ -108,13 +157,6 @@ impl Exchange {
             stream.response_flow.arrive(Frame::Headers { end });
         }
         self.response_has_begun = true;
-        let sent = std::mem::replace(&mut self.upstream, Upstream::Answered);
-        match sent {
-            Upstream::Sent { body, .. } if !end => {
-                self.upstream = Upstream::Answering { body, answer };
-            }
-            _ => self.answer_ended(),
-        }
     }
 
     fn upstream_failed(&mut self, error: &DispatchError, attempts: &Attempts) -> Result<(), Reset> {
@@ -139,7 +181,7 @@ impl Exchange {
             let Upstream::Answering { answer, .. } = &mut self.upstream else {
                 break;
             };
-            let Poll::Ready(frame) = Pin::new(&mut *answer).poll_frame(cx) else {
+            let Poll::Ready(frame) = answer.poll_frame(cx) else {
                 break;
             };
             let is_over = answer.is_end_stream();
@@ -154,7 +196,10 @@ impl Exchange {
                     self.stream.borrow_mut().response_flow.arrive(end);
                     self.answer_ended();
                 }
-                Err(error) => return self.answer_broke(error).map(|()| true),
+                Err(Broken::Upstream(error)) => return self.answer_broke(error).map(|()| true),
+                Err(Broken::Function(error)) => {
+                    return self.function_broke(&error).map(|()| true);
+                }
             }
         }
         Ok(moved)
@@ -185,7 +230,7 @@ impl Exchange {
     }
 
     /// The response is complete; the upstream wants no more of the request.
-    fn answer_ended(&mut self) {
+    pub(super) fn answer_ended(&mut self) {
         self.upstream = Upstream::Answered;
         self.request_is_over = true;
         let facts = &mut self.stream.borrow_mut().facts;
@@ -228,7 +273,7 @@ impl Exchange {
 
     /// The route's time is over: the upstream's answer is not waited for.
     pub(super) fn upstream_timed_out(&mut self) {
-        if let Upstream::Sent { body, .. } = &self.upstream {
+        if let Upstream::Sent { body, .. } | Upstream::Called { body, .. } = &self.upstream {
             body.abort();
         }
         self.upstream = Upstream::Local;
@@ -237,7 +282,7 @@ impl Exchange {
 
 /// Whether two parties could read different bodies, or nobody could undo the coding: several
 /// lengths, a length beside a coding, a coding other than `chunked` (RFC 9112 §6.1, §6.3).
-fn is_ambiguous(fields: &http::HeaderMap) -> bool {
+pub(super) fn is_ambiguous(fields: &http::HeaderMap) -> bool {
     let lengths = fields.get_all(http::header::CONTENT_LENGTH).iter().count();
     let mut codings = fields.get_all(http::header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {

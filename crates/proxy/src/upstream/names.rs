@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use weir_model::Name;
+use weir_model::limits::functions::NAMES_MAX;
 
 /// Answers are forgotten when nobody asked for so long.
 const FORGET_AFTER: Duration = Duration::from_mins(10);
@@ -76,6 +77,9 @@ impl Resolver {
             return Arc::clone(known);
         }
         names.retain(|_, known| Arc::strong_count(known) > 1 || known.is_recent());
+        if names.len() >= NAMES_MAX {
+            return Arc::default();
+        }
         Arc::clone(names.entry(name.clone()).or_default())
     }
 }

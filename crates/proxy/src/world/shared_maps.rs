@@ -16,7 +16,7 @@ use weir_maps::{Called, Ends, Handles, MapCall, MapReply};
 
 use super::LiveWorld;
 use crate::gateway::{Process, Shared};
-use crate::maps::{Bell, ON_RELEASE};
+use crate::maps::{Bell, ON_RELEASE, leaves_work};
 use crate::plugin::Slot;
 use crate::touched::Kind;
 
@@ -280,17 +280,4 @@ impl LiveWorld {
             watched.root
         }
     }
-}
-
-/// Whether a call may leave something to tidy up: reading does not.
-fn leaves_work(call: &MapCall<'_>) -> bool {
-    !matches!(
-        call,
-        MapCall::Get { .. }
-            | MapCall::Exists { .. }
-            | MapCall::Rights { .. }
-            | MapCall::Stat { .. }
-            | MapCall::Scan { .. }
-            | MapCall::Next { .. }
-    )
 }

@@ -2,6 +2,7 @@
 
 mod code;
 mod filters;
+mod functions;
 mod maps;
 
 use std::num::NonZeroUsize;
@@ -87,6 +88,7 @@ impl Observe for Facts {
             "totals": numbers,
             "filters": filters::shown(&self.process),
             "last_failures": filters::failures(&self.process),
+            "functions": functions::shown(&self.process),
             "code": code::shown(&self.process),
             "maps": maps::shown(&self.process),
             "listeners": listeners,
@@ -118,6 +120,7 @@ impl Observe for Facts {
             responses.sample(&[("class", class)], count);
         }
         filters::export(&self.process, &mut writer);
+        functions::export(&self.process, &mut writer);
         code::export(&self.process, &mut writer);
         maps::export(&self.process, &mut writer);
         self.process.metrics.export(&mut writer);

@@ -7,6 +7,7 @@ mod copies;
 mod dev;
 mod faults;
 mod forged;
+mod functions;
 mod gateway;
 mod grants;
 mod guests;

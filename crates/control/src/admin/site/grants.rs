@@ -2,18 +2,13 @@
 //! values are not shown.
 
 use serde_json::{Map, Value, json};
-use weir_model::{FileAccess, GrantMode, Grants, MapRight, Pattern, Randomness, Sees, Showing};
+use weir_model::{
+    FileAccess, FileGrant, GrantMode, Grants, MapRight, Pattern, Randomness, Sees, Showing,
+};
 
 pub(super) fn grants(grants: &Grants) -> Value {
     let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::text).collect::<Vec<_>>();
     let clusters = grants.clusters.as_ref();
-    let files = grants.files.iter().map(|file| {
-        json!({
-            "host": file.host.to_string_lossy(),
-            "guest": file.guest,
-            "write": file.access == FileAccess::Write,
-        })
-    });
     let maps = grants.maps.maps.iter().map(|(name, rights)| {
         let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
         (name.to_string(), json!(rights))
@@ -26,7 +21,7 @@ pub(super) fn grants(grants: &Grants) -> Value {
         "clusters": clusters.map(|names| names.iter().map(|name| &**name).collect::<Vec<_>>()),
         "vm_ids": grants.vm_ids,
         "foreign_functions": grants.foreign_functions,
-        "files": files.collect::<Vec<_>>(),
+        "files": folders(&grants.files),
         "maps": maps.collect::<Map<_, _>>(),
         "default_map": grants.maps.default.as_deref(),
         "map_quota": {
@@ -38,6 +33,17 @@ pub(super) fn grants(grants: &Grants) -> Value {
         "protected_headers": texts(&grants.protected_headers),
         "write_headers": texts(&grants.write_headers),
     })
+}
+
+pub(super) fn folders(grants: &[FileGrant]) -> Vec<Value> {
+    let shown = grants.iter().map(|file| {
+        json!({
+            "host": file.host.to_string_lossy(),
+            "guest": file.guest,
+            "write": file.access == FileAccess::Write,
+        })
+    });
+    shown.collect()
 }
 
 pub(super) fn sees(sees: &Sees) -> Value {

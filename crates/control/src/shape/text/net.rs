@@ -2,13 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use weir_model::{Endpoint, EndpointHost, HostPattern};
+use weir_model::{Endpoint, EndpointHost, HostPattern, HostRule};
 
 use super::Grammar;
 
 /// An address to listen at.
 #[derive(Clone, Debug)]
 pub(crate) struct Address(pub(crate) SocketAddr);
+
+/// Servers, by name or address, and their port.
+#[derive(Clone, Debug)]
+pub(crate) struct HostGrantName {
+    pub(crate) rule: HostRule,
+    pub(crate) port: Option<u16>,
+}
 
 impl Grammar for Address {
     const TITLE: &'static str = "address";
@@ -136,6 +143,63 @@ fn endpoint_host(host: &str) -> Option<EndpointHost> {
     is_name.then(|| EndpointHost::Dns(host.to_ascii_lowercase().into()))
 }
 
+impl Grammar for HostGrantName {
+    const TITLE: &'static str = "host";
+    const PATTERN: &'static str =
+        "^((\\*\\.)?[0-9A-Za-z_-]+(\\.[0-9A-Za-z_-]+)*|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$";
+    const EXPECTED: &'static str = "a host such as auth.example, *.example.com, 192.0.2.1 or \"[2001:db8::1]\", with or without a \
+                                    port behind it";
+
+    fn parse(text: &str) -> Result<Self, Option<String>> {
+        granted_host(text).ok_or_else(|| {
+            let without_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+            let meant = without_scheme.split('/').next()?.trim_end_matches('.');
+            let meant = match meant.parse::<Ipv6Addr>() {
+                Ok(address) => format!("[{address}]"),
+                Err(_) if meant.starts_with('.') => format!("*{meant}"),
+                Err(_) => meant.to_owned(),
+            };
+            granted_host(&meant).map(|meant| meant.written())
+        })
+    }
+
+    fn written(&self) -> String {
+        let host = match &self.rule {
+            HostRule::Name(name) => name.clone(),
+            HostRule::Below(name) => format!("*.{name}"),
+            HostRule::Address(IpAddr::V4(address)) => address.to_string(),
+            HostRule::Address(IpAddr::V6(address)) => format!("[{address}]"),
+        };
+        match self.port {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        }
+    }
+}
+
+fn granted_host(text: &str) -> Option<HostGrantName> {
+    let (host, port) = match text.rsplit_once(':') {
+        // A colon within brackets belongs to the address.
+        Some((host, port)) if !port.contains(']') => {
+            let digits = port.bytes().all(|b| b.is_ascii_digit());
+            let port = port.parse().ok().filter(|port| digits && *port > 0)?;
+            (host, Some(port))
+        }
+        Some(_) | None => (text, None),
+    };
+    let rule = match host.strip_prefix("*.") {
+        Some(below) => match endpoint_host(below)? {
+            EndpointHost::Dns(name) => HostRule::Below(name.trim_end_matches('.').to_owned()),
+            EndpointHost::Ip(_) => return None,
+        },
+        None => match endpoint_host(host)? {
+            EndpointHost::Dns(name) => HostRule::Name(name.trim_end_matches('.').to_owned()),
+            EndpointHost::Ip(address) => HostRule::Address(address),
+        },
+    };
+    Some(HostGrantName { rule, port })
+}
+
 fn meant_endpoint(text: &str) -> Option<String> {
     let (scheme, rest) = text
         .split_once("://")
@@ -209,6 +273,31 @@ mod tests {
                 ("300.1.1.1:80", None),
                 ("", None),
                 ("a b:80", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn granted_hosts() {
+        check::<HostGrantName>(
+            &[
+                ("Auth.example", "auth.example"),
+                ("auth.internal:8080", "auth.internal:8080"),
+                ("*.Example.com:80", "*.example.com:80"),
+                ("127.0.0.1", "127.0.0.1"),
+                ("127.0.0.1:9", "127.0.0.1:9"),
+                ("[::1]", "[::1]"),
+                ("[::1]:80", "[::1]:80"),
+            ],
+            &[
+                ("https://a.example/x", Some("a.example")),
+                (".example.com", Some("*.example.com")),
+                ("::1", Some("[::1]")),
+                ("a.example:0", None),
+                ("a.example:http", None),
+                ("*.1.2.3.4", None),
+                ("*", None),
+                ("", None),
             ],
         );
     }

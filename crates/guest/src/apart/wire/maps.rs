@@ -38,6 +38,7 @@ choices!(impl['b] MapCall<'b>, "there is no such call about maps" {
     23 RegionCreate { handle, key, bytes };
     24 RegionMap { handle, key, offset, bytes, prot };
     25 RegionUnmap { address, bytes };
+    26 RegionHand { handle, key, to, to_key };
 });
 
 choices!(impl['b] MapOp<'b>, "there is no such operation" {

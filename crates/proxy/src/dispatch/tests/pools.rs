@@ -90,6 +90,8 @@ fn site(cluster: weir_model::Cluster) -> Site {
         workers: None,
         drain_timeout: Duration::ZERO,
         node: Node::default(),
+        functions: BTreeMap::new(),
+        function_instances: 1,
         code_cache: weir_model::CodeCache::Off,
     }
 }

@@ -122,6 +122,8 @@ fn site(maps: Vec<(Name, SharedMap)>) -> Site {
             cluster: "nc".into(),
             metadata: BTreeMap::from([("zone".into(), "z".into())]),
         },
+        functions: std::collections::BTreeMap::new(),
+        function_instances: 1,
         code_cache: weir_model::CodeCache::Off,
     }
 }

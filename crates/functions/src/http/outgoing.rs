@@ -1,0 +1,96 @@
+//! Requests that a component sends, and what errors of one side mean on the other.
+
+use http::uri::Scheme;
+use http_body_util::BodyExt as _;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use weir_model::limits::functions as of;
+
+use crate::door::Door;
+use crate::message::BodyError;
+use crate::surroundings::{Fetch, FetchError};
+
+/// Hands requests of a guest to its surroundings.
+pub(crate) struct Outgoing {
+    door: Door,
+}
+
+/// How `wasi:http` wants the end of what goes with a message.
+type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl Outgoing {
+    pub(crate) fn new(door: Door) -> Self {
+        Self { door }
+    }
+}
+
+impl WasiHttpHooks for Outgoing {
+    fn is_supported_scheme(&mut self, scheme: &Scheme) -> bool {
+        matches!(scheme.as_str(), "http" | "https" | "weir")
+    }
+
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Done,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send> {
+        let options = options.unwrap_or_default();
+        let answer = self.door.ask().fetch(Fetch {
+            request: request.map(|body| body.map_err(|error| body_error_of(&error)).boxed_unsync()),
+            connect_timeout: options.connect_timeout,
+            first_byte_timeout: options.first_byte_timeout,
+            between_bytes_timeout: options.between_bytes_timeout,
+        });
+        Box::new(async move {
+            let response = answer.await.map_err(error_of)?;
+            let response = response.map(|body| body.map_err(error_of_body).boxed_unsync());
+            Ok((response, Box::new(async { Ok(()) }) as Done))
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        of::WRITE_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        of::WRITE_BYTES
+    }
+}
+
+/// What a guest is told about a request that has no response.
+fn error_of(error: FetchError) -> Error {
+    match error {
+        FetchError::NotGranted(_) => Error::HttpRequestDenied,
+        FetchError::Unresolved(_) => Error::DnsError {
+            rcode: None,
+            info_code: None,
+        },
+        FetchError::BadRequest(_) => Error::HttpRequestUriInvalid,
+        FetchError::Connect(_) => Error::ConnectionRefused,
+        FetchError::Broken(_) => Error::HttpProtocolError,
+        FetchError::TimedOut(_) => Error::ConnectionTimeout,
+        FetchError::Function(text) => Error::InternalError(Some(text)),
+    }
+}
+
+/// What a guest is told about a body that ends too early.
+pub(crate) fn error_of_body(error: BodyError) -> Error {
+    match error {
+        BodyError::Cut => Error::ConnectionTerminated,
+        BodyError::TooLong { limit } => Error::HttpRequestBodySize(Some(limit)),
+        BodyError::TimedOut => Error::ConnectionReadTimeout,
+        BodyError::Function(text) => Error::InternalError(Some(text)),
+    }
+}
+
+/// What whoever reads a guest's body is told.
+pub(crate) fn body_error_of(error: &Error) -> BodyError {
+    match error {
+        Error::ConnectionTerminated => BodyError::Cut,
+        error => BodyError::Function(error.to_string()),
+    }
+}

@@ -1,0 +1,216 @@
+//! From a module and its configuration to a function that can be called.
+
+use std::path::PathBuf;
+
+use wasmtime::Module;
+use weir_model::{Function, FunctionKind, one_line};
+
+use crate::cell::Setup;
+use crate::command::{self, Command};
+use crate::core::Core;
+use crate::fault::Fault;
+use crate::http::Http;
+use crate::message::{Request, Response};
+use crate::runtime::Runtime;
+use crate::surroundings::Surroundings;
+
+/// How a function is called: what [`FunctionKind::Auto`] became, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A component that handles HTTP.
+    Http,
+    /// One exported function.
+    Export,
+    /// A core module with the plain ABI.
+    Core,
+    /// A WASI command.
+    Command,
+}
+
+impl Kind {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Export => "export",
+            Self::Core => "core",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// Why a module cannot be a function.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not WebAssembly, or broken.
+    #[error("failed to parse corrupted Wasm: {}", one_line(.0))]
+    Corrupted(String),
+    /// The module is of the wrong form for its kind.
+    #[error("kind {}: expected {expected}, but the module is {found}", kind.name())]
+    Form {
+        /// The kind.
+        kind: Kind,
+        /// What it needs.
+        expected: &'static str,
+        /// What it found.
+        found: &'static str,
+    },
+    /// It does not export what its kind calls.
+    #[error("kind {}: expected {expected}; the module exports {}", kind.name(), one_line(found))]
+    Export {
+        /// The kind.
+        kind: Kind,
+        /// What it needs.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// It imports what the host does not have.
+    #[error("kind {}: the host does not offer what the module imports: {}", kind.name(), one_line(error))]
+    Import {
+        /// The kind.
+        kind: Kind,
+        /// What the engine says.
+        error: String,
+    },
+    /// A granted folder cannot be opened.
+    #[error("the folder {} cannot be opened: {error}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        error: String,
+    },
+    /// This kind is not there yet.
+    #[error("kind {} is not there yet", .0.name())]
+    NotYet(Kind),
+}
+
+/// A function, compiled and linked as far as can be. Cheap to clone, shared by all workers.
+#[derive(Clone)]
+pub struct Loaded(Form);
+
+#[derive(Clone)]
+enum Form {
+    Http(Http),
+    Core(Core),
+    Command(Command),
+}
+
+impl Loaded {
+    /// Compiles a module, checks that it can be called as its kind says, and links it. Takes
+    /// milliseconds to seconds: never on a worker.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`].
+    pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
+        let setup = Setup::new(function)?;
+        let kind = kind_of(&function.kind, module);
+        let loaded = match kind {
+            Kind::Http => {
+                must_be(kind, module, Layer::Component)?;
+                Form::Http(Http::new(runtime, setup, module)?)
+            }
+            Kind::Core | Kind::Command => {
+                must_be(kind, module, Layer::Module)?;
+                let module = Module::new(runtime.engine(), module)
+                    .map_err(|error| LoadError::Corrupted(format!("{error:#}")))?;
+                let is_auto = function.kind == FunctionKind::Auto;
+                if kind == Kind::Command || is_auto && command::is_one(&module) {
+                    Form::Command(Command::new(setup, &module)?)
+                } else {
+                    Form::Core(Core::new(setup, &module)?)
+                }
+            }
+            Kind::Export => return Err(LoadError::NotYet(kind)),
+        };
+        Ok(Self(loaded))
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match &self.0 {
+            Form::Http(_) => Kind::Http,
+            Form::Core(_) => Kind::Core,
+            Form::Command(_) => Kind::Command,
+        }
+    }
+
+    /// Calls it, in an instance of its own, on a current-thread runtime of tokio.
+    ///
+    /// The response's head may come before the guest has ended. Dropping this future, or the
+    /// response before its end, ends the guest. Once the response is whole, the guest may go on until
+    /// its limits end it. The surroundings are dropped when the guest has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] while there is no head of a response; what fails later is the error of its body.
+    pub async fn call(
+        &self,
+        request: Request,
+        surroundings: Box<dyn Surroundings>,
+    ) -> Result<Response, Fault> {
+        match &self.0 {
+            Form::Http(http) => http.call(request, surroundings).await,
+            Form::Core(core) => core.call(request, surroundings).await,
+            Form::Command(command) => command.call(request, surroundings).await,
+        }
+    }
+}
+
+/// What the bytes of a module are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    Module,
+    Component,
+}
+
+impl Layer {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Module => "a core module",
+            Self::Component => "a component",
+        }
+    }
+
+    /// By the preamble; `None`: not WebAssembly.
+    pub(crate) fn of(module: &[u8]) -> Option<Self> {
+        match module.get(..8)? {
+            [0, b'a', b's', b'm', 1, 0, 0, 0] => Some(Self::Module),
+            [0, b'a', b's', b'm', _, _, 1, 0] => Some(Self::Component),
+            _ => None,
+        }
+    }
+}
+
+/// What `Auto` means for a module.
+fn kind_of(kind: &FunctionKind, module: &[u8]) -> Kind {
+    match kind {
+        FunctionKind::Http => Kind::Http,
+        FunctionKind::Export(_) => Kind::Export,
+        FunctionKind::Core => Kind::Core,
+        FunctionKind::Command => Kind::Command,
+        FunctionKind::Auto => match Layer::of(module) {
+            Some(Layer::Component) | None => Kind::Http,
+            // Or a command: its exports say.
+            Some(Layer::Module) => Kind::Core,
+        },
+    }
+}
+
+fn must_be(kind: Kind, module: &[u8], wanted: Layer) -> Result<(), LoadError> {
+    match Layer::of(module) {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(LoadError::Form {
+            kind,
+            expected: wanted.name(),
+            found: found.name(),
+        }),
+        None => Err(LoadError::Corrupted(
+            "it does not begin as WebAssembly".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,122 @@
+//! Functions of this gateway: routes end in them, and they call each other.
+//!
+//! Read in this order: [`Functions`] holds what is configured, `call` carries one call from its turn
+//! to its response, `capacity` gives turns, `live` answers what a guest asks, `fetch` decides where
+//! its requests may go and `client` sends them. Invariants: a guest reaches an address only if one of
+//! its grants covers it, whatever a name stands for at that moment; an instance that runs has a turn.
+
+mod address;
+mod body;
+mod call;
+mod capacity;
+mod client;
+mod desk;
+mod fetch;
+mod live;
+mod stats;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weir_functions::{LoadError, Loaded, Runtime};
+use weir_guest::Engine;
+use weir_model::{Function, ModuleSource, Name, Site};
+
+use crate::gateway::{PrepareError, read_module};
+pub(crate) use body::{from_client, none};
+pub(crate) use call::{Trail, call, kind_of};
+use capacity::{AllTurns, Turns};
+pub(crate) use client::Pools;
+pub(crate) use desk::{Desk, serve_desk};
+use stats::FunctionStats;
+pub use stats::{FetchOutcome, FunctionReport};
+
+/// The functions of a site, loaded.
+pub(crate) struct Functions(BTreeMap<Name, Arc<Hosted>>);
+
+/// A function with what all workers share of it.
+pub(crate) struct Hosted {
+    pub(crate) model: Function,
+    loaded: Loaded,
+    turns: Arc<Turns>,
+    stats: FunctionStats,
+}
+
+impl Functions {
+    /// Compiles the module of every function.
+    ///
+    /// # Errors
+    /// [`PrepareError::Function`], [`PrepareError::Functions`], [`PrepareError::Read`].
+    pub(crate) fn load(site: &Site, engine: &Engine) -> Result<Self, PrepareError> {
+        if site.functions.is_empty() {
+            return Ok(Self(BTreeMap::new()));
+        }
+        let runtime =
+            Runtime::beside(engine).map_err(|error| PrepareError::Functions(error.to_string()))?;
+        let all = AllTurns::new(site.function_instances);
+        let hosted = |(name, function): (&Name, &Function)| {
+            let hosted = Hosted::load(site, (&runtime, function), &all)?;
+            Ok((name.clone(), Arc::new(hosted)))
+        };
+        site.functions
+            .iter()
+            .map(hosted)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The function of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Hosted>> {
+        self.0.get(name)
+    }
+
+    /// What every function did.
+    pub(crate) fn reports(&self) -> Vec<(Name, FunctionReport)> {
+        let reports = self.0.iter();
+        reports
+            .map(|(name, hosted)| (name.clone(), hosted.report()))
+            .collect()
+    }
+}
+
+impl Hosted {
+    fn load(
+        site: &Site,
+        (runtime, function): (&Runtime, &Function),
+        all: &AllTurns,
+    ) -> Result<Self, PrepareError> {
+        let failed = |error: LoadError| PrepareError::Function {
+            function: function.name.clone(),
+            module: function.module.clone(),
+            error: Box::new(error),
+        };
+        let bytes = match site.modules.get(&function.module).map(|one| &one.source) {
+            Some(ModuleSource::File(path)) => {
+                read_module(path).map_err(|error| PrepareError::Read {
+                    module: function.module.clone(),
+                    path: path.clone(),
+                    error,
+                })?
+            }
+            // The lowering refuses dangling names.
+            None => Vec::new().into(),
+        };
+        Ok(Self {
+            loaded: Loaded::new(runtime, function, &bytes).map_err(failed)?,
+            turns: Turns::new(&function.limits, all),
+            stats: FunctionStats::new(function.name.clone()),
+            model: function.clone(),
+        })
+    }
+
+    /// How long a client that got no turn had better wait before it comes again.
+    pub(crate) fn retry_after(&self) -> std::time::Duration {
+        self.turns.retry_after()
+    }
+
+    fn report(&self) -> FunctionReport {
+        let (running, waiting) = (self.turns.running(), self.turns.waiting());
+        self.stats
+            .report(self.loaded.kind().name(), running, waiting)
+    }
+}

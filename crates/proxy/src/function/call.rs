@@ -1,0 +1,139 @@
+//! One call of a function: from its turn to its response.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::time::Instant;
+use weir_functions::{Body, BodyError, Fault, FaultKind, Request, Response};
+use weir_model::Name;
+
+use super::Hosted;
+use super::capacity::Turn;
+use super::live::Live;
+use crate::gateway::Shared;
+
+/// The functions that are calling, the outermost first.
+#[derive(Clone)]
+pub(crate) struct Trail {
+    pub(super) callers: Arc<[Name]>,
+    /// Calls of functions that may still be made, one in the other.
+    pub(super) depth: u32,
+}
+
+impl Trail {
+    /// The first call.
+    pub(crate) fn begin() -> Self {
+        Self {
+            callers: Arc::new([]),
+            depth: u32::MAX,
+        }
+    }
+
+    /// What a call of this function may call itself.
+    fn within(&self, hosted: &Hosted) -> Self {
+        let callers = self.callers.iter().chain([&hosted.model.name]);
+        Self {
+            callers: callers.cloned().collect(),
+            depth: self.depth.min(hosted.model.limits.depth),
+        }
+    }
+}
+
+/// Calls a function when it has its turn. What it is asked for goes on while the response is read.
+///
+/// # Errors
+/// Why there is no response; it has been counted and told.
+pub(crate) async fn call(
+    shared: &Rc<Shared>,
+    hosted: &Arc<Hosted>,
+    (request, trail): (Request, Trail),
+) -> Result<Response, Fault> {
+    hosted.stats.called();
+    let turn = turn(hosted).await?;
+    let begun = Instant::now();
+    let trail = trail.within(hosted);
+    let surroundings = Live::new(shared, hosted, (trail, turn));
+    let outcome = hosted.loaded.call(request, Box::new(surroundings)).await;
+    match outcome {
+        Ok(response) => {
+            hosted.stats.answered(begun.elapsed());
+            Ok(response.map(|body| watched(body, hosted)))
+        }
+        Err(fault) => {
+            hosted.stats.failed(fault.kind, &fault.text);
+            Err(fault)
+        }
+    }
+}
+
+async fn turn(hosted: &Arc<Hosted>) -> Result<Turn, Fault> {
+    let came = Instant::now();
+    match hosted.turns.take().await {
+        Ok(turn) => {
+            hosted.stats.began(turn.is_cold, came.elapsed());
+            Ok(turn)
+        }
+        Err(refused) => {
+            hosted.stats.failed(refused.kind, &refused.text);
+            Err(Fault {
+                function: hosted.model.name.to_string(),
+                kind: refused.kind,
+                text: refused.text,
+            })
+        }
+    }
+}
+
+fn watched(body: Body, hosted: &Arc<Hosted>) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let hosted = Arc::clone(hosted);
+    Watched { body, hosted }.boxed_unsync()
+}
+
+/// The body of a function's response. Failures in it are counted.
+struct Watched {
+    body: Body,
+    hosted: Arc<Hosted>,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Err(error)) = &frame {
+            let text = format!("in the body of its response: {error}");
+            self.hosted.stats.failed(kind_of(error), &text);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What kind of failure ended a body.
+pub(crate) fn kind_of(error: &BodyError) -> FaultKind {
+    match error {
+        BodyError::Cut => FaultKind::BadResponse,
+        BodyError::TooLong { .. } => FaultKind::Limit,
+        BodyError::TimedOut => FaultKind::Deadline,
+        BodyError::Function(_) => FaultKind::Trap,
+    }
+}
