@@ -176,11 +176,6 @@ pub enum ProjectLanguage {
     /// AssemblyScript.
     #[value(name = "assemblyscript")]
     AssemblyScript,
-    /// Python; functions only.
-    Python,
-    /// JavaScript; functions only.
-    #[value(name = "javascript")]
-    JavaScript,
 }
 
 /// How a function is called.

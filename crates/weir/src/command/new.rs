@@ -175,10 +175,11 @@ mod tests {
             let template = template(what, lang, call).expect("it is offered");
             for file in template.files() {
                 let text = template.filled(file.text, "an-example");
-                let has_rest = text.contains("{{name}}")
-                    || text.contains("{{file}}")
-                    || text.contains("{{build}}");
-                assert!(!has_rest, "{}", file.name);
+                let rests = ["name", "word", "file", "build", "watch", "kind", "greeting"];
+                for rest in rests {
+                    let rest = format!("{{{{{rest}}}}}");
+                    assert!(!text.contains(&rest), "{} has {rest}", file.name);
+                }
             }
         }
     }

@@ -49,6 +49,15 @@ fn what_there_is_not_is_told_with_what_there_is() {
         .run("new filter x --lang rust --kind core --dir @x")
         .expect(Outcome::Problem, &["--kind is for functions"]);
     folder
+        .run("new function x --lang go --kind http --dir @x")
+        .expect(
+            Outcome::Problem,
+            &[
+                "no functions with --lang go --kind http",
+                "--lang go --kind command",
+            ],
+        );
+    folder
         .run("new filter ../x --lang rust --dir @x")
         .expect(Outcome::Problem, &["\"../x\" is no name for a project"]);
     assert!(!folder.path("x").exists());

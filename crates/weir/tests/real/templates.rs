@@ -64,6 +64,36 @@ fn a_filter_in_assemblyscript() {
 }
 
 #[test]
+fn a_function_in_rust() {
+    check("function", "rust", &[]);
+}
+
+#[test]
+fn a_command_in_rust() {
+    check("function", "rust", &["--kind", "command"]);
+}
+
+#[test]
+fn a_function_in_go() {
+    check("function", "go", &[]);
+}
+
+#[test]
+fn a_function_in_c() {
+    check("function", "c", &[]);
+}
+
+#[test]
+fn a_command_in_c() {
+    check("function", "c", &["--kind", "command"]);
+}
+
+#[test]
+fn a_function_in_assemblyscript() {
+    check("function", "assemblyscript", &[]);
+}
+
+#[test]
 fn the_go_filter_of_weir_new() {
     let folder = begin(&["filter", "a-go-filter", "--lang", "go"]);
     let project = folder.path().join("a-go-filter");

@@ -3,7 +3,10 @@
 //! In a text, `{{name}}` is the project's name, `{{word}}` the same with `_`, `{{file}}` what the
 //! build makes, `{{build}}` how; the rest is of the shared page README.md.
 
-use super::tools::{CARGO, CLANG, CURL, GO, LINKER, NPM, Tool};
+mod filters;
+mod functions;
+
+use super::tools::Tool;
 use crate::cli::{ProjectCall, ProjectKind, ProjectLanguage};
 
 /// One file of a project.
@@ -28,17 +31,22 @@ pub(super) struct Template {
     watch: &'static str,
     /// Linear memory: languages with a runtime need more.
     memory: &'static str,
+    /// How a function is called; empty for filters.
+    kind: &'static str,
+    /// The key of the configuration under which a function finds its greeting.
+    greeting: &'static str,
 }
 
 /// A file of this crate's folder `templates`.
-macro_rules! file {
+macro_rules! part {
     ($name:literal, $path:literal) => {
         File {
             name: $name,
-            text: include_str!(concat!("../../../templates/", $path)),
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $path)),
         }
     };
 }
+use part;
 
 impl Template {
     pub(super) fn files(&self) -> &[File] {
@@ -55,6 +63,8 @@ impl Template {
             .replace("{{file}}", self.file)
             .replace("{{watch}}", self.watch)
             .replace("{{memory}}", self.memory)
+            .replace("{{kind}}", self.kind)
+            .replace("{{greeting}}", self.greeting)
             .replace("{{word}}", &word)
             .replace("{{name}}", name)
     }
@@ -62,13 +72,20 @@ impl Template {
 
 /// Every project that there is.
 pub(super) fn all() -> impl Iterator<Item = (ProjectKind, ProjectLanguage, Option<ProjectCall>)> {
-    use ProjectKind::Filter;
+    use ProjectCall::{Command, Core, Http};
+    use ProjectKind::{Filter, Function};
     use ProjectLanguage::{AssemblyScript, C, Go, Rust};
     [
         (Filter, Rust, None),
         (Filter, Go, None),
         (Filter, C, None),
         (Filter, AssemblyScript, None),
+        (Function, Rust, Some(Http)),
+        (Function, Rust, Some(Command)),
+        (Function, Go, Some(Command)),
+        (Function, C, Some(Core)),
+        (Function, C, Some(Command)),
+        (Function, AssemblyScript, Some(Core)),
     ]
     .into_iter()
 }
@@ -82,12 +99,9 @@ pub(super) fn template(
     let mut offered = all();
     let (_, _, call) =
         offered.find(|(w, l, c)| (*w, *l) == (what, lang) && (call.is_none() || *c == call))?;
-    match (what, lang, call) {
-        (ProjectKind::Filter, ProjectLanguage::Rust, _) => Some(filter_rust()),
-        (ProjectKind::Filter, ProjectLanguage::Go, _) => Some(filter_go()),
-        (ProjectKind::Filter, ProjectLanguage::C, _) => Some(filter_c()),
-        (ProjectKind::Filter, ProjectLanguage::AssemblyScript, _) => Some(filter_assemblyscript()),
-        _ => None,
+    match what {
+        ProjectKind::Filter => Some(filters::template(lang)),
+        ProjectKind::Function => functions::template(lang, call?),
     }
 }
 
@@ -98,8 +112,6 @@ pub(super) const fn word(lang: ProjectLanguage) -> &'static str {
         ProjectLanguage::Go => "go",
         ProjectLanguage::C => "c",
         ProjectLanguage::AssemblyScript => "assemblyscript",
-        ProjectLanguage::Python => "python",
-        ProjectLanguage::JavaScript => "javascript",
     }
 }
 
@@ -109,97 +121,5 @@ pub(super) const fn call_word(call: ProjectCall) -> &'static str {
         ProjectCall::Http => "http",
         ProjectCall::Command => "command",
         ProjectCall::Core => "core",
-    }
-}
-
-fn filter_files(mut own: Vec<File>) -> Vec<File> {
-    own.extend([
-        file!("weir.yaml", "filter/weir.yaml"),
-        file!("test.sh", "filter/test.sh"),
-        file!("README.md", "shared/README.md"),
-        file!(".gitignore", "shared/gitignore"),
-    ]);
-    own
-}
-
-fn filter_rust() -> Template {
-    Template {
-        files: filter_files(vec![
-            file!("Cargo.toml", "filter/rust/Cargo.toml.in"),
-            file!("src/lib.rs", "filter/rust/src/lib.rs"),
-        ]),
-        tools: vec![CARGO, Tool::RustTarget("wasm32-wasip1"), CURL],
-        about: "A Proxy-Wasm filter in Rust, with the SDK `proxy-wasm`. It greets in responses, and \
-                asks who wants to see what is private.",
-        needs: "Rust, and once: `rustup target add wasm32-wasip1`.",
-        source: "src/lib.rs",
-        build: "cargo build --release --target wasm32-wasip1 --target-dir target",
-        file: "target/wasm32-wasip1/release/{{word}}.wasm",
-        watch: "src, Cargo.toml",
-        memory: "4MiB",
-    }
-}
-
-fn filter_go() -> Template {
-    Template {
-        files: filter_files(vec![
-            file!("go.mod", "filter/go/go.mod.in"),
-            file!("main.go", "filter/go/main.go"),
-        ]),
-        tools: vec![GO, CURL],
-        about: "A Proxy-Wasm filter in Go, with the SDK `proxy-wasm-go-sdk`. It greets in responses, \
-                and asks who wants to see what is private.",
-        needs: "Go 1.24 or later: the first version whose modules can be plugins. The variable `GO` \
-                may name a `go` that is not on the path. The first build fetches the SDK.",
-        source: "main.go",
-        build: "GOOS=wasip1 GOARCH=wasm ${GO:-go} build -mod=mod -buildmode=c-shared -o {{name}}.wasm .",
-        file: "{{name}}.wasm",
-        watch: ".",
-        memory: "64MiB",
-    }
-}
-
-fn filter_c() -> Template {
-    Template {
-        files: filter_files(vec![
-            file!("main.c", "filter/c/main.c"),
-            file!("proxy_wasm.h", "filter/c/proxy_wasm.h"),
-        ]),
-        tools: vec![CLANG, LINKER, CURL],
-        about: "A Proxy-Wasm filter in C, with nothing but the ABI. It greets in responses, and asks \
-                who wants to see what is private.",
-        needs: "`clang` and `lld`, as your system packages them; no C library and no WASI. The \
-                variable `CLANG` may name another clang.",
-        source: "main.c",
-        build: "${CLANG:-clang} --target=wasm32 -nostdlib -Wl,--no-entry -O2 -Wall -Wextra -o \
-                {{name}}.wasm main.c",
-        file: "{{name}}.wasm",
-        watch: "main.c, proxy_wasm.h",
-        memory: "4MiB",
-    }
-}
-
-fn filter_assemblyscript() -> Template {
-    Template {
-        files: filter_files(vec![
-            file!("package.json", "filter/assemblyscript/package.json"),
-            file!(
-                "assembly/index.ts",
-                "filter/assemblyscript/assembly/index.ts"
-            ),
-            file!(
-                "assembly/proxy.ts",
-                "filter/assemblyscript/assembly/proxy.ts"
-            ),
-        ]),
-        tools: vec![NPM, CURL],
-        about: "A Proxy-Wasm filter in AssemblyScript. It greets in responses, and asks who wants to \
-                see what is private. `assembly/proxy.ts` is all of the ABI that it needs.",
-        needs: "Node.js with npm; the first build installs the compiler.",
-        source: "assembly/index.ts",
-        build: "test -d node_modules || npm install --silent; npm run --silent build",
-        file: "{{name}}.wasm",
-        watch: "assembly, package.json",
-        memory: "4MiB",
     }
 }
