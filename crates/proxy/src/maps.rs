@@ -17,9 +17,7 @@ use weir_maps::{
     Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Meter, Numbers, Prices,
     Rate, Rights, SystemClock,
 };
-use weir_model::{
-    MapEviction, MapGrants, MapRate, Name, SharedMap, Site, limits::maps as limits,
-};
+use weir_model::{MapEviction, MapGrants, MapRate, Name, SharedMap, Site, limits::maps as limits};
 
 use crate::gateway::PrepareError;
 use keeper::Keeper;
