@@ -92,7 +92,7 @@ section! {
 section! {
     /// Encrypted connections to Redis. Files are in the PEM format; relative paths start at the folder
     /// of the configuration file.
-    struct RedisTlsText = "redis TLS" {
+    struct RedisTlsText = "redis tls" {
         /// Certificates of those who sign the servers' certificates; nobody else is trusted.
         ca: Placed<FilePath>;
         /// The gateway's own certificate, if the servers ask for one; those between it and its signer

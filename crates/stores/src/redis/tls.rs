@@ -63,14 +63,13 @@ impl Tls {
         stream: TcpStream,
         address: &str,
     ) -> Result<TlsStream<TcpStream>, String> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => {
-                let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-                let host = host.trim_start_matches('[').trim_end_matches(']');
-                let named = ServerName::try_from(host.to_owned());
-                named.map_err(|_| format!("{host} is no name that a certificate could have"))?
-            }
+        let name = if let Some(name) = &self.name {
+            name.clone()
+        } else {
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let named = ServerName::try_from(host.to_owned());
+            named.map_err(|_| format!("{host} is no name that a certificate could have"))?
         };
         let encrypted = self.connector.connect(name, stream).await;
         encrypted.map_err(|error| format!("no encrypted connection: {error}"))
