@@ -146,7 +146,7 @@ pub(super) async fn answer(
 pub fn at_hand(engine: &Engine, site: &Site) -> Json {
     let maps = engine.list().into_iter();
     let maps = maps.map(|(scope, name, map)| view::numbers((&scope, &name), (&map, site), None));
-    view::all(engine, maps.collect())
+    view::all(engine, &maps.collect::<Vec<_>>())
 }
 
 async fn carry_out(
@@ -193,7 +193,7 @@ async fn list(engine: &Engine, site: &Site) -> Outcome {
             }
         });
     }
-    Ok(Told::Whole(Reply::json(&view::all(engine, maps))))
+    Ok(Told::Whole(Reply::json(&view::all(engine, &maps))))
 }
 
 async fn stat_of(map: &Root) -> Result<Stat, MapError> {
