@@ -180,7 +180,7 @@ impl Setup {
 }
 
 /// Variables that have a value.
-fn texts(variables: &[(String, Variable)]) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn texts(variables: &[(String, Variable)]) -> impl Iterator<Item = (String, String)> {
     variables.iter().filter_map(|(name, variable)| {
         let text = match variable {
             Variable::Text(text) => text.clone(),

@@ -67,7 +67,6 @@ impl Runtime {
     }
 
     /// A core module, compiled unless it is there already.
-    #[expect(dead_code, reason = "core modules are called by nobody yet")]
     pub(crate) fn module(&self, bytes: &[u8]) -> Result<(Module, Code<Module>), LoadError> {
         let compile = || weir_guest::code::module(self.engine(), self.cache(), bytes);
         self.modules().find(bytes, compile)

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`message`] is what goes in and comes out, [`surroundings`] is the door of a
 //! function, [`fault`] is why there is no response, [`runtime`] is the engine, [`load`] makes a
-//! function of a module and calls it, by its kind: `http`, `export`.
+//! function of a module and calls it, by its kind: `http`, `export`, `core`, `command`.
 //!
 //! Invariant: a function reaches nothing but through its [`Surroundings`], and a call of it has an
 //! instance of its own.
@@ -17,13 +17,17 @@ mod call;
 mod cap;
 mod cell;
 mod code;
+mod command;
+mod core;
 mod door;
 mod export;
 mod http;
 mod meter;
+mod module;
+mod pipe;
 
 pub use fault::{Fault, FaultKind};
 pub use load::{Kind, LoadError, Loaded};
-pub use message::{Body, BodyError, Request, Response};
+pub use message::{Body, BodyError, Peer, Request, Response};
 pub use runtime::{Runtime, RuntimeError};
 pub use surroundings::{Fetch, FetchError, Later, MapAnswer, Stream, Surroundings};

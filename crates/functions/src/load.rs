@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use wasmtime::Module;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
+use crate::code::Code;
+use crate::command::{self, Command};
+use crate::core::Core;
 use crate::export::Export;
 use crate::fault::Fault;
 use crate::http::Http;
@@ -90,19 +94,22 @@ pub enum LoadError {
         /// What the system says.
         error: String,
     },
-    /// This kind is not there yet.
-    #[error("kind {} is not there yet", .0.name())]
-    NotYet(Kind),
 }
 
 /// A function, compiled and linked as far as can be. Cheap to clone, shared by all workers.
 #[derive(Clone)]
-pub struct Loaded(Form);
+pub struct Loaded {
+    form: Form,
+    /// Of a core module.
+    _module: Option<Code<Module>>,
+}
 
 #[derive(Clone)]
 enum Form {
     Http(Http),
     Export(Export),
+    Core(Core),
+    Command(Command),
 }
 
 impl Loaded {
@@ -115,27 +122,54 @@ impl Loaded {
     pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
         let setup = Setup::new(function)?;
         let kind = kind_of(&function.kind, module);
+        let wanted = match kind {
+            Kind::Http | Kind::Export => Layer::Component,
+            Kind::Core | Kind::Command => Layer::Module,
+        };
+        must_be(kind, module, wanted)?;
         match (&function.kind, kind) {
-            (FunctionKind::Export(export), _) => {
-                must_be(kind, module, Layer::Component)?;
-                Export::new(runtime, setup, export, module)
-                    .map(Form::Export)
-                    .map(Self)
+            (FunctionKind::Export(export), _) => Export::new(runtime, setup, export, module)
+                .map(|export| Self::of(Form::Export(export))),
+            (_, Kind::Core | Kind::Command) => Self::of_module(runtime, setup, (kind, module)),
+            (_, Kind::Http | Kind::Export) => {
+                Http::new(runtime, setup, module).map(|http| Self::of(Form::Http(http)))
             }
-            (_, Kind::Http) => {
-                must_be(kind, module, Layer::Component)?;
-                Http::new(runtime, setup, module).map(Form::Http).map(Self)
-            }
-            (_, kind) => Err(LoadError::NotYet(kind)),
         }
+    }
+
+    fn of(form: Form) -> Self {
+        Self {
+            form,
+            _module: None,
+        }
+    }
+
+    fn of_module(
+        runtime: &Runtime,
+        setup: Setup,
+        (kind, module): (Kind, &[u8]),
+    ) -> Result<Self, LoadError> {
+        let (module, code) = runtime.module(module)?;
+        let is_auto = setup.function().kind == FunctionKind::Auto;
+        let form = if kind == Kind::Command || is_auto && command::is_one(&module) {
+            Form::Command(Command::new(setup, &module)?)
+        } else {
+            Form::Core(Core::new(setup, &module)?)
+        };
+        Ok(Self {
+            form,
+            _module: Some(code),
+        })
     }
 
     /// How it is called.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match &self.0 {
+        match &self.form {
             Form::Http(_) => Kind::Http,
             Form::Export(_) => Kind::Export,
+            Form::Core(_) => Kind::Core,
+            Form::Command(_) => Kind::Command,
         }
     }
 
@@ -153,9 +187,11 @@ impl Loaded {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        match &self.0 {
+        match &self.form {
             Form::Http(http) => http.call(request, surroundings).await,
             Form::Export(export) => export.call(request, surroundings).await,
+            Form::Core(core) => core.call(request, surroundings).await,
+            Form::Command(command) => command.call(request, surroundings).await,
         }
     }
 }
@@ -194,6 +230,7 @@ fn kind_of(kind: &FunctionKind, module: &[u8]) -> Kind {
         FunctionKind::Command => Kind::Command,
         FunctionKind::Auto => match Layer::of(module) {
             Some(Layer::Component) | None => Kind::Http,
+            // Or a command: its exports say.
             Some(Layer::Module) => Kind::Core,
         },
     }

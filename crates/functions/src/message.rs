@@ -1,5 +1,7 @@
 //! Requests and responses of functions.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 
@@ -9,6 +11,10 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 /// A request as a function gets it: its target is absolute (`http://authority/path?query`), and it
 /// has no fields of the connection (RFC 9110, section 7.6.1).
 pub type Request = http::Request<Body>;
+
+/// Who sends a request: an extension of it, if it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
 
 /// What a function answers.
 pub type Response = http::Response<Body>;

@@ -75,3 +75,10 @@ pub const JSON_BYTES: usize = 1 << 20;
 /// Bytes that the host may take to copy what a component hands over at once: the results of a call,
 /// as values of the host.
 pub const HANDED_BYTES: usize = 64 << 20;
+
+/// Bytes of the head of a response that a guest writes, and of a head that it sends: as much as servers
+/// take, and then some.
+pub const HEAD_BYTES: usize = 64 << 10;
+
+/// Random bytes of one call.
+pub const RANDOM_BYTES: usize = 64 << 10;
