@@ -171,7 +171,7 @@ impl Inner {
         let ran = async {
             let instance = self.component.instantiate_async(&mut store).await?;
             let function = instance
-                .get_func(&mut store, &self.function)
+                .get_func(&mut store, self.function)
                 .ok_or_else(|| wasmtime::Error::msg("the function is not there"))?;
             match input {
                 Input::Plain(plain) => {

@@ -1,6 +1,7 @@
 //! Components that others' tools made of Python and JavaScript, as they come.
 //!
 //! `guests/components/build.sh FOLDER` builds them; `WEIR_COMPONENTS` names the folder.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[expect(dead_code, reason = "these tests need a part of it")]
 #[path = "../all/world.rs"]
@@ -18,8 +19,8 @@ fn load(kind: FunctionKind, name: &str) -> Loaded {
     let module = std::fs::read(PathBuf::from(folder).join(name)).unwrap();
     let mut function = function(kind);
     // A busy machine may take its time.
-    function.limits.time = Duration::from_secs(60);
-    function.limits.timeout = Duration::from_secs(120);
+    function.limits.time = Duration::from_mins(1);
+    function.limits.timeout = Duration::from_mins(2);
     Loaded::new(runtime(), &function, &module).unwrap()
 }
 

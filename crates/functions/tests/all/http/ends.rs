@@ -15,7 +15,7 @@ fn fault(path: &str, change: impl FnOnce(&mut Function)) -> Fault {
 
 fn check(path: &str, kind: FaultKind, texts: &[&str]) {
     let fault = fault(path, |function| {
-        function.limits.timeout = Duration::from_secs(10)
+        function.limits.timeout = Duration::from_secs(10);
     });
     assert_eq!(fault.kind, kind, "{path}: {fault}");
     for text in texts {
@@ -61,7 +61,7 @@ fn waiting_is_no_running_time() {
 
 #[test]
 fn a_guest_that_computes_lets_others_run() {
-    let loaded = handler(|function| function.limits.time = Duration::from_secs(60));
+    let loaded = handler(|function| function.limits.time = Duration::from_mins(1));
     on_worker(async {
         let (world, seen) = World::new();
         let busy = loaded.call(get("/loop"), world);
@@ -132,7 +132,7 @@ fn each_way_to_fail_after_the_head_is_the_error_of_the_body() {
     assert!(told.contains("it ran longer than 100ms"), "{told}");
 
     let (bytes, error) = broken("/sleep-later?10000", |function| {
-        function.limits.timeout = SOON
+        function.limits.timeout = SOON;
     });
     assert_eq!((&*bytes, error), (&b"so far"[..], BodyError::TimedOut));
 
