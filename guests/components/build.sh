@@ -10,6 +10,7 @@ set -euo pipefail
 (($# == 1)) || { printf 'usage: %s FOLDER\n' "$0" >&2; exit 2; }
 componentize_py=0.25.1
 componentize_js=0.23.0 # Needs wasi:http of exactly 0.2.10.
+export PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
