@@ -61,7 +61,9 @@ pub(crate) fn play2(things: &mut Things, function: &str, words: &mut Words<'_>) 
     match function {
         "open" => {
             let bucket = two::store::open(&words.text()?);
-            Ok(keyvalue2(bucket, |bucket| things.add(Thing::Bucket2(bucket))))
+            Ok(keyvalue2(bucket, |bucket| {
+                things.add(Thing::Bucket2(bucket))
+            }))
         }
         "cas" | "current" | "swap" => compare(things, function, words),
         _ => bucket2(things, function, words),
@@ -88,7 +90,9 @@ fn bucket2(things: &Things, function: &str, words: &mut Words<'_>) -> Played {
             keyvalue2(sum, |sum| sum.to_string())
         }
         "get-many" => keyvalue2(two::batch::get_many(bucket, &texts(words)), |found| {
-            show::list(&found, |(key, found)| format!("{key}={}", value(found.clone())))
+            show::list(&found, |(key, found)| {
+                format!("{key}={}", value(found.clone()))
+            })
         }),
         "set-many" => keyvalue2(two::batch::set_many(bucket, &pairs(words)), done),
         "delete-many" => keyvalue2(two::batch::delete_many(bucket, &texts(words)), done),

@@ -53,7 +53,10 @@ impl Things {
     }
 
     pub(crate) fn get(&self, number: &str) -> Result<&Thing, String> {
-        let thing = number.parse().ok().and_then(|place: usize| self.things.get(place));
+        let thing = number
+            .parse()
+            .ok()
+            .and_then(|place: usize| self.things.get(place));
         let thing = thing.and_then(Option::as_ref);
         thing.ok_or_else(|| format!("the line names no thing: {number}"))
     }
@@ -62,7 +65,9 @@ impl Things {
         self.get(number)?;
         let place: Option<usize> = number.parse().ok();
         let thing = place.and_then(|place| self.things.get_mut(place));
-        thing.and_then(Option::take).ok_or_else(|| "nothing".to_owned())
+        thing
+            .and_then(Option::take)
+            .ok_or_else(|| "nothing".to_owned())
     }
 }
 
@@ -71,7 +76,9 @@ pub(crate) struct Words<'a>(std::str::SplitWhitespace<'a>);
 
 impl<'a> Words<'a> {
     pub(crate) fn next(&mut self) -> Result<&'a str, String> {
-        self.0.next().ok_or_else(|| "the line is too short".to_owned())
+        self.0
+            .next()
+            .ok_or_else(|| "the line is too short".to_owned())
     }
 
     /// Bytes or a text.
@@ -101,7 +108,10 @@ impl<'a> Words<'a> {
     pub(crate) fn perhaps<N: std::str::FromStr>(&mut self) -> Result<Option<N>, String> {
         match self.next()? {
             "-" => Ok(None),
-            word => word.parse().map(Some).map_err(|_| format!("{word} is no number")),
+            word => word
+                .parse()
+                .map(Some)
+                .map_err(|_| format!("{word} is no number")),
         }
     }
 
@@ -114,11 +124,13 @@ impl Guest for Player {
     fn play(line: String) -> String {
         let mut words = Words(line.split_whitespace());
         THINGS.with_borrow_mut(|things| {
-            let played = words.next().and_then(|function| match function.split_once('.') {
-                Some(("kv", function)) => keyvalue::play(things, function, &mut words),
-                Some(("kv2", function)) => keyvalue::play2(things, function, &mut words),
-                Some(_) | None => maps::play(things, function, &mut words),
-            });
+            let played = words
+                .next()
+                .and_then(|function| match function.split_once('.') {
+                    Some(("kv", function)) => keyvalue::play(things, function, &mut words),
+                    Some(("kv2", function)) => keyvalue::play2(things, function, &mut words),
+                    Some(_) | None => maps::play(things, function, &mut words),
+                });
             played.unwrap_or_else(|why| format!("! {why}"))
         })
     }

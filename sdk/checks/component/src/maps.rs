@@ -199,9 +199,12 @@ fn copies(things: &Things, function: &str, words: &mut Words<'_>) -> Played {
             let read = regions::read(map_of, &key, words.number()?, words.number()?);
             show::told(read, |read| show::bytes(&read))
         }
-        "region-write" => {
-            show::done(regions::write(map_of, &key, words.number()?, &words.bytes()?))
-        }
+        "region-write" => show::done(regions::write(
+            map_of,
+            &key,
+            words.number()?,
+            &words.bytes()?,
+        )),
         _ => {
             let to = map(things, words)?;
             show::done(regions::hand_on(map_of, &key, to, &words.bytes()?))
@@ -221,7 +224,9 @@ fn batch(things: &Things, words: &mut Words<'_>) -> Played {
         }
     }
     let outcomes = map_of.batch(&operations);
-    Ok(show::told(outcomes, |outcomes| show::list(&outcomes, show::outcome)))
+    Ok(show::told(outcomes, |outcomes| {
+        show::list(&outcomes, show::outcome)
+    }))
 }
 
 fn operation(word: &str) -> Result<Operation, String> {
