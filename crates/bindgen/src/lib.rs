@@ -13,6 +13,7 @@ pub mod key;
 pub mod name;
 pub mod problem;
 pub mod schema;
+pub mod section;
 pub mod value;
 
 #[cfg(feature = "codegen")]

@@ -310,6 +310,10 @@ pub struct Bindgen {
     /// an older `.map` file with its types beside it.
     #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath)]
     pub check: Option<PathBuf>,
+    /// Put the schema into a module, for languages whose generated code does not do that itself
+    /// (Go, AssemblyScript, Python, JavaScript): the gateway compares it when it loads the module.
+    #[arg(long, value_name = "MODULE", value_hint = ValueHint::FilePath, conflicts_with_all = ["lang", "format", "schema"])]
+    pub embed: Option<PathBuf>,
     /// Print the schema as JSON, for `--check` of later versions.
     #[arg(long, conflicts_with_all = ["lang", "format"])]
     pub schema: bool,
@@ -322,6 +326,12 @@ pub enum BindgenLanguage {
     Rust,
     /// C11.
     C,
+    /// C++17, also without exceptions.
+    Cpp,
+    /// Go.
+    Go,
+    /// AssemblyScript.
+    Assemblyscript,
     /// Python, for components.
     Python,
     /// JavaScript, for components.

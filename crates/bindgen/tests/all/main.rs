@@ -5,5 +5,6 @@ mod declarations;
 mod generated;
 mod programs;
 mod schemas;
+mod sections;
 mod support;
 mod values;

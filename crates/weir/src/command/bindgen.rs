@@ -8,7 +8,7 @@ use weir_bindgen::declaration::Declarations;
 use weir_bindgen::generate::{Language, generate};
 use weir_bindgen::read::{Source, Sources, read};
 use weir_bindgen::schema::compatible;
-use weir_bindgen::{Problems, Schema};
+use weir_bindgen::{Problems, Schema, section};
 use weir_model::limits::bindgen as limits;
 
 use crate::cli::{Bindgen, BindgenLanguage};
@@ -29,6 +29,9 @@ pub(super) fn run(arguments: &Bindgen, terminal: &mut Terminal<'_>) -> Result<Ou
     }
     if let (Some(lang), Some(out)) = (arguments.lang, &arguments.out) {
         return write(arguments, (lang, out.as_path()), &schema, terminal);
+    }
+    if let Some(module) = &arguments.embed {
+        return embed(module, &schema, terminal);
     }
     let told = format!(
         "{} maps, {} types and {} services are fine\n",
@@ -157,10 +160,26 @@ fn write(
     Ok(Outcome::Fine)
 }
 
+/// Puts the schema into a module.
+fn embed(path: &Path, schema: &Schema, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
+    let module = fs::read(path).map_err(|error| Failure::read(path, error))?;
+    let told = |error: section::SectionError| {
+        Failure::read(path, io::Error::new(io::ErrorKind::InvalidData, error))
+    };
+    let module = section::embed(&module, schema).map_err(told)?;
+    fs::write(path, module).map_err(|error| Failure::write(path, error))?;
+    let shown = path.display().to_string();
+    terminal.print(&format!("{} now carries its schema\n", printable(&shown)))?;
+    Ok(Outcome::Fine)
+}
+
 const fn language(chosen: BindgenLanguage) -> Language {
     match chosen {
         BindgenLanguage::Rust => Language::Rust,
         BindgenLanguage::C => Language::C,
+        BindgenLanguage::Cpp => Language::Cpp,
+        BindgenLanguage::Go => Language::Go,
+        BindgenLanguage::Assemblyscript => Language::AssemblyScript,
         BindgenLanguage::Python => Language::Python,
         BindgenLanguage::Javascript => Language::JavaScript,
         BindgenLanguage::Proto => Language::Proto,
