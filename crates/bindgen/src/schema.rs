@@ -8,7 +8,7 @@ mod compatible;
 mod layout;
 
 pub use canonical::{CanonicalError, Hash};
-pub use compatible::{Break, compatible};
+pub use compatible::{Break, compatible, covers};
 pub use layout::{Layout, NoLayout, Slot, layout};
 
 /// Types and maps.
@@ -73,6 +73,35 @@ pub struct Record {
     pub shape: Shape,
     /// The fields, in the order of their numbers.
     pub fields: Vec<Field>,
+}
+
+impl Kind {
+    /// How many values a default value is made of, given the same of all types before it.
+    pub(crate) fn default_parts(&self, before: &[usize]) -> usize {
+        let parts = |ty: Type| match ty {
+            Type::Named(id) => before.get(id.0).copied().unwrap_or(1),
+            _ => 1,
+        };
+        let sum = |sum: usize, parts: usize| sum.saturating_add(parts);
+        match self {
+            Self::Record(record) => {
+                let plain = record.fields.iter().filter(|f| f.rule == Rule::Plain);
+                plain.map(|field| parts(field.ty)).fold(1, sum)
+            }
+            Self::Variant(cases) => 1 + cases.first().and_then(|case| case.ty).map_or(0, parts),
+            Self::Enum(_) | Self::Flags(_) => 1,
+        }
+    }
+
+    /// Fields, cases or names.
+    #[cfg(feature = "codegen")]
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Self::Record(record) => record.fields.len(),
+            Self::Variant(cases) => cases.len(),
+            Self::Enum(names) | Self::Flags(names) => names.len(),
+        }
+    }
 }
 
 impl Record {

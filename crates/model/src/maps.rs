@@ -3,6 +3,7 @@
 //! Invariant: each name in [`MapGrants`] is one of [`crate::Site::maps`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Name, limits};
@@ -24,6 +25,8 @@ pub struct SharedMap {
     pub eviction: MapEviction,
     /// Over how many slots of a cluster it is spread, in Redis; elsewhere 1.
     pub slots: u16,
+    /// The file that says what its keys and values are; `None`: bytes.
+    pub declaration: Option<PathBuf>,
 }
 
 /// What keeps the entries of a map.
@@ -68,6 +71,7 @@ impl Default for SharedMap {
             ttl: None,
             eviction: MapEviction::default(),
             slots: 1,
+            declaration: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Where a map's entries are is decided in one place, [`stores`]. Policy: there are no tenants, so
 //! all names are in one scope.
 
+pub mod declared;
 mod keeper;
 mod notices;
 mod stores;
@@ -17,6 +18,7 @@ use weir_maps::{Engine, Eviction, Handles, Identity, MapError, MapOptions, Right
 use weir_model::{Filter, MapEviction, Name, SharedMap, Site, limits::maps as limits};
 
 use crate::gateway::PrepareError;
+use declared::Declarations;
 use keeper::Keeper;
 pub(crate) use notices::{Bell, MapNotice, MapNotices};
 pub(crate) use stores::Opening;
@@ -58,14 +60,16 @@ pub(crate) struct SharedMaps {
     uses: BTreeMap<Name, Identity>,
     keeper: Keeper,
     stores: Stores,
+    declarations: Declarations,
 }
 
 impl SharedMaps {
     /// Makes the maps of a site, in the stores that they are to have.
     ///
     /// # Errors
-    /// [`PrepareError::Map`], [`PrepareError::Store`].
+    /// [`PrepareError::Map`], [`PrepareError::Store`], [`PrepareError::Declaration`].
     pub(crate) fn new(site: &Site, opening: Opening) -> Result<Self, PrepareError> {
+        let declarations = Declarations::read(site).map_err(Box::new)?;
         let mut stores = Stores::open(site, opening).map_err(Box::new)?;
         let engine = Engine::new(Arc::<SystemClock>::default());
         let unlimited = Amount {
@@ -79,12 +83,17 @@ impl SharedMaps {
                 map: name.clone(),
                 error,
             };
-            let back_end = stores.back_end((name, map), &operator).map_err(Box::new)?;
-            match back_end {
-                Some(back_end) => engine.define_with(SCOPE, name, (options(map), back_end)),
-                None => engine.define(SCOPE, name, (options(map), &operator)),
+            let mut options = options(map);
+            options.ttl = declarations.ttl(name, map);
+            let back_end = stores.back_end((name, &map.store), (&options, map.slots, &operator));
+            match back_end.map_err(Box::new)? {
+                Some(back_end) => engine.define_with(SCOPE, name, (options, back_end)),
+                None => engine.define(SCOPE, name, (options, &operator)),
             }
             .map_err(map_error)?;
+        }
+        if opening == Opening::Open {
+            stores.mark(&declarations).map_err(Box::new)?;
         }
         let uses = site.filters.iter();
         let uses = uses.map(|(name, filter)| (name.clone(), identity(filter)));
@@ -93,6 +102,7 @@ impl SharedMaps {
             uses: uses.collect(),
             engine,
             stores,
+            declarations,
         })
     }
 
@@ -118,7 +128,9 @@ impl SharedMaps {
     ) -> Result<(), MapError> {
         let map = site.maps.get(name).ok_or(MapError::NoEntry)?;
         self.engine.undefine(SCOPE, name);
-        let definition = (options(map), back_end);
+        let mut options = options(map);
+        options.ttl = self.declarations.ttl(name, map);
+        let definition = (options, back_end);
         self.engine.define_with(SCOPE, name, definition)
     }
 
@@ -163,6 +175,11 @@ impl SharedMaps {
     /// Bytes of the maps that a filter's instances made.
     pub(crate) fn own_bytes(&self, filter: &Name) -> Option<u64> {
         self.uses.get(filter).map(|one| one.owner.used().bytes)
+    }
+
+    /// What maps are declared to hold.
+    pub(crate) fn declarations(&self) -> &Declarations {
+        &self.declarations
     }
 
     /// The engine.

@@ -9,6 +9,7 @@ use crate::problem::{Refusal, shortened};
 use crate::shape::basic::choices;
 use crate::shape::quantity::{Count, Size, Time};
 use crate::shape::section::section;
+use crate::shape::text::FilePath;
 use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
 use crate::yaml::{self, Node};
 
@@ -33,6 +34,10 @@ section! {
         /// Over how many slots of a cluster it is spread, in Redis: with more than one, some promises
         /// are weaker ([maps-redis.md](maps-redis.md#how-many-slots)). Left out: 1.
         slots: Option<Placed<Count<1, { limits_of_redis::SLOTS_MAX as u64 }>>> = None;
+        /// What its keys and values are: a `.map` file with its types beside it, or a schema that
+        /// `weir bindgen --schema` wrote ([typed-maps.md](typed-maps.md#in-the-gateway)). A relative
+        /// path starts at the folder of the configuration file. Left out: bytes.
+        declaration: Option<Placed<FilePath>> = None;
     }
 }
 

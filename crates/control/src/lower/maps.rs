@@ -1,13 +1,15 @@
 //! Maps and grants of them.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use weir_model::{MapEviction, MapGrants, MapQuota, MapStore, Name, SharedMap, Store};
 
 use crate::file::{MapQuotaText, MapStoreText, MapText, RightsText};
+use crate::lower::refused_file;
 use crate::problem::{Refusal, alternatives, nearest};
 use crate::shape::named::{Maps, Pairs, Referred};
-use crate::shape::text::NameText;
+use crate::shape::text::{FilePath, NameText};
 use crate::shape::{Placed, Reader};
 
 /// What names of maps with shared data and queues of plugins begin with.
@@ -15,7 +17,7 @@ const SHARED_DATA: &str = "proxy-wasm.";
 
 pub(super) fn lowered_map(
     (name, map): (&Name, &MapText),
-    stores: &BTreeMap<Name, Store>,
+    (stores, folder): (&BTreeMap<Name, Store>, &Path),
     reader: &mut Reader<'_>,
 ) -> SharedMap {
     let store = match &map.store.value {
@@ -35,6 +37,8 @@ pub(super) fn lowered_map(
     if let Some(kept) = kept {
         check_against(map, kept, reader);
     }
+    let declaration = map.declaration.as_ref();
+    let declaration = declaration.map(|file| declared(file, folder, reader));
     SharedMap {
         store,
         entries_max: map.entries.0,
@@ -43,7 +47,24 @@ pub(super) fn lowered_map(
         ttl: map.ttl.map(|ttl| ttl.0),
         eviction: map.eviction,
         slots: map.slots.as_ref().map_or(1, |slots| slots.value.to()),
+        declaration,
     }
+}
+
+/// The file of a declaration, which has to be there.
+fn declared(text: &Placed<FilePath>, folder: &Path, reader: &mut Reader<'_>) -> PathBuf {
+    let FilePath(written) = &text.value;
+    let file = folder.join(written);
+    let kind = file.extension().and_then(|kind| kind.to_str());
+    if !matches!(kind, Some("map" | "json")) {
+        let written = written.display().to_string();
+        let what = format!("\"{written}\" is no declaration by its name");
+        let expected = "a name that ends in .map, or in .json for a schema";
+        reader.refuse_at(&text.place, Refusal::new(what, &written, expected));
+    } else if let Some(refusal) = refused_file(&file, written, "a declaration of maps") {
+        reader.refuse_at(&text.place, refusal);
+    }
+    file
 }
 
 /// What a map's store cannot do. `None`: memory.

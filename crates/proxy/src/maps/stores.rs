@@ -1,6 +1,7 @@
 //! The back ends of the configuration: opened once, all or none, and closed at the end.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
@@ -16,7 +17,8 @@ use weir_stores::durable::{DurableConfig, DurableMaps};
 use weir_stores::redis::{RedisConfigError, RedisKind, RedisMap, RedisStoreConfig, RedisStores};
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
-use super::{SCOPE, options};
+use super::SCOPE;
+use super::declared::{DeclarationError, Declarations};
 
 /// Why a store of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -124,18 +126,17 @@ impl Stores {
     /// Which map of which store, and why.
     pub(crate) fn back_end(
         &mut self,
-        (map, shared): (&Name, &SharedMap),
-        operator: &Arc<Account>,
+        (map, store): (&Name, &MapStore),
+        (options, slots, operator): (&MapOptions, u16, &Arc<Account>),
     ) -> Result<Option<Arc<dyn BackEnd>>, StoreError> {
-        let MapStore::Named(store) = &shared.store else {
+        let MapStore::Named(store) = store else {
             return Ok(None);
         };
         let (map, store) = (map.clone(), store.clone());
         let Some(opened) = self.opened.get(&store) else {
             return Err(StoreError::Unknown { map, store });
         };
-        let options = options(shared);
-        let disk = match opened.kept((&map, shared), (options, operator)) {
+        let disk = match opened.kept((&map, slots), (options.clone(), operator)) {
             Kept::Memory => return Ok(None),
             Kept::Redis(Ok(kept)) => return Ok(Some(kept)),
             Kept::Redis(Err(error)) => return Err(StoreError::Map { map, store, error }),
@@ -144,6 +145,18 @@ impl Stores {
         };
         self.disks.push((map, Arc::clone(&disk)));
         Ok(Some(disk))
+    }
+
+    /// Notes beside each map's file what it is declared to hold.
+    ///
+    /// # Errors
+    /// Which cannot be written.
+    pub(crate) fn mark(&self, declarations: &Declarations) -> Result<(), DeclarationError> {
+        for (map, disk) in &self.disks {
+            let entries = disk.stat().now().map_or(0, |stat| stat.entries);
+            declarations.stored(map, entries)?;
+        }
+        Ok(())
     }
 
     /// Gives the worker of this thread connections of its own. Inside of its `LocalSet`.
@@ -195,7 +208,7 @@ enum Kept {
 impl Opened {
     fn kept(
         &self,
-        (name, shared): (&Name, &SharedMap),
+        (name, slots): (&Name, u16),
         (options, operator): (MapOptions, &Arc<Account>),
     ) -> Kept {
         match self {
@@ -210,7 +223,7 @@ impl Opened {
                 let map = RedisMap {
                     scope: SCOPE,
                     name,
-                    slots: shared.slots,
+                    slots,
                 };
                 let kept = stores.map(map, options);
                 Kept::Redis(kept.map(|kept| Arc::new(kept) as Arc<dyn BackEnd>))
@@ -222,11 +235,7 @@ impl Opened {
 fn opened(name: &Name, store: &Store, opening: Opening) -> Result<Opened, StoreError> {
     let store = match store {
         Store::Durable(files) => Opened::Durable(DurableMaps::new(durable(files))),
-        Store::SsdBacked(files) => Opened::SsdBacked(SsdMaps::new(SsdConfig {
-            folder: files.folder.clone(),
-            memory_bytes: files.memory_bytes,
-            lag: files.lag.unwrap_or(limits::CACHE_SYNC_INTERVAL),
-        })),
+        Store::SsdBacked(files) => Opened::SsdBacked(SsdMaps::new(cache(files))),
         Store::Redis(servers) => {
             let failed = |error| StoreError::Redis {
                 store: name.clone(),
@@ -243,6 +252,26 @@ fn opened(name: &Name, store: &Store, opening: Opening) -> Result<Opened, StoreE
         Opening::Open => store,
         Opening::Trial => Opened::Trial,
     })
+}
+
+/// The file that a map is in, or is to be in; `None`: it is not in a file.
+pub(super) fn file(site: &Site, (name, map): (&Name, &SharedMap)) -> Option<PathBuf> {
+    let MapStore::Named(store) = &map.store else {
+        return None;
+    };
+    match site.stores.get(store)? {
+        Store::Durable(files) => Some(DurableMaps::new(durable(files)).path(SCOPE, name)),
+        Store::SsdBacked(files) => Some(SsdMaps::new(cache(files)).path(SCOPE, name)),
+        Store::Redis(_) => None,
+    }
+}
+
+fn cache(files: &FileStore) -> SsdConfig {
+    SsdConfig {
+        folder: files.folder.clone(),
+        memory_bytes: files.memory_bytes,
+        lag: files.lag.unwrap_or(limits::CACHE_SYNC_INTERVAL),
+    }
 }
 
 fn durable(files: &FileStore) -> DurableConfig {

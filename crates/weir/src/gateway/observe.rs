@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use weir_bindgen::typed::Typed;
 use weir_control::admin::Observe;
 use weir_model::Site;
 use weir_proxy::Process;
@@ -58,6 +59,10 @@ impl Facts {
 impl Observe for Facts {
     fn maps(&self) -> Option<weir_maps::Engine> {
         Some(self.process.maps().clone())
+    }
+
+    fn typed_map(&self, map: &str) -> Option<Arc<Typed>> {
+        self.process.typed_map(map)
     }
 
     fn stats(&self) -> Value {

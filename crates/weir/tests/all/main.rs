@@ -19,6 +19,7 @@ mod maps;
 mod remarks;
 mod stores;
 mod tcp;
+mod typed_maps;
 mod upstreams;
 mod walls;
 

@@ -36,6 +36,7 @@ impl Schema {
         }
         let mut schema = Self::default();
         let mut depths = Vec::with_capacity(types.len());
+        let mut sizes = Vec::with_capacity(types.len());
         for (at, value) in types.iter().enumerate() {
             let place = format!("types[{at}]");
             let definition = read_definition(value, &place, &schema)?;
@@ -44,11 +45,26 @@ impl Schema {
                 let expected = format!("at most {} types in each other", limits::VALUE_DEPTH_MAX);
                 return Err(wrong(&place, expected));
             }
+            let size = definition.kind.default_parts(&sizes);
+            if size > limits::DEFAULT_PARTS_MAX {
+                let expected = format!("of at most {} values", limits::DEFAULT_PARTS_MAX);
+                return Err(wrong(&place, expected));
+            }
             depths.push(depth);
+            sizes.push(size);
             schema.types.push(definition);
         }
-        for (at, value) in array(&value["maps"], "maps")?.iter().enumerate() {
-            let map = read_map(value, &format!("maps[{at}]"), &schema)?;
+        let maps = array(&value["maps"], "maps")?;
+        if maps.len() > limits::MAPS_MAX {
+            let expected = format!("a list of at most {}", limits::MAPS_MAX);
+            return Err(wrong("maps", expected));
+        }
+        for (at, value) in maps.iter().enumerate() {
+            let place = format!("maps[{at}]");
+            let map = read_map(value, &place, &schema)?;
+            if schema.map(&map.name).is_some() {
+                return Err(wrong(&format!("{place}.name"), "a new name"));
+            }
             schema.maps.push(map);
         }
         Ok(schema)
@@ -79,6 +95,10 @@ fn read_definition(value: &Value, at: &str, schema: &Schema) -> Result<Definitio
         return Err(wrong(&format!("{at}.name"), "a new name"));
     }
     let parts = array(&value["parts"], &format!("{at}.parts"))?;
+    if parts.len() > limits::PARTS_MAX {
+        let expected = format!("a list of at most {}", limits::PARTS_MAX);
+        return Err(wrong(&format!("{at}.parts"), expected));
+    }
     let shape = match text(value, "kind", at)? {
         "record" => Some(Shape::Fields),
         "tuple" => Some(Shape::Tuple),

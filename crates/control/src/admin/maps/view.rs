@@ -1,17 +1,23 @@
 //! Maps, entries and changes as JSON.
 //!
-//! Bytes that are text are a string; others are `{"base64": …}`.
+//! Bytes that are text are a string; others are `{"base64": …}`. What a declaration says of them
+//! stands beside that, as `typed`.
 
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value as Json, json};
+use weir_bindgen::typed::{Typed, TypedError};
 use weir_maps::graph::Root;
 use weir_maps::store::{Item, Stat};
 use weir_maps::{Change, Event, Eviction, Value};
 
 /// What is known of a map.
-pub(super) fn numbers((scope, name): (&str, &str), map: &Root, stat: &Stat) -> Json {
+pub(super) fn numbers(
+    (scope, name): (&str, &str),
+    (map, typed): (&Root, Option<&Typed>),
+    stat: &Stat,
+) -> Json {
     let options = map.map().options();
-    json!({
+    let mut shown = json!({
         "name": name,
         "scope": scope,
         "entries": stat.entries,
@@ -28,14 +34,28 @@ pub(super) fn numbers((scope, name): (&str, &str), map: &Root, stat: &Stat) -> J
             Eviction::Refuse => "none",
             Eviction::Lru => "lru",
         },
-    })
+    });
+    if let Some(typed) = typed {
+        shown["declared"] = typed.described();
+    }
+    shown
 }
 
 /// An entry of a page.
-pub(super) fn entry(item: &Item) -> Json {
+pub(super) fn entry(item: &Item, typed: Option<&Typed>) -> Json {
     let mut shown = json!({ "key": bytes(&item.key), "version": item.version });
     let (name, value) = value(&item.value);
     shown[name] = value;
+    if let Some(typed) = typed {
+        let said = |json: Result<Json, TypedError>| {
+            json.unwrap_or_else(|error| json!({ "error": error.to_string() }))
+        };
+        shown["typed"]["key"] = said(typed.show_key(&item.key));
+        if let Some(bytes) = item.value.bytes() {
+            shown["typed"]["value"] = said(typed.show(bytes));
+        }
+        return shown;
+    }
     // Eight bytes may be a counter; nothing says so.
     if let Ok(number) = item.value.as_number() {
         shown["counter"] = number.into();
