@@ -96,8 +96,11 @@ pub fn embed(module: &[u8], schema: &Schema) -> Result<Vec<u8>, SectionError> {
     Ok(out)
 }
 
-/// The custom sections of that name: each whole, and what is behind the name.
-fn sections(module: &[u8]) -> Result<Vec<(Range<usize>, Range<usize>)>, SectionError> {
+/// Where a section is: all of it, and what is behind its name.
+type Found = (Range<usize>, Range<usize>);
+
+/// The custom sections of that name.
+fn sections(module: &[u8]) -> Result<Vec<Found>, SectionError> {
     if module.len() < HEAD || !module.starts_with(b"\0asm") {
         return Err(SectionError::Magic);
     }
@@ -125,9 +128,9 @@ fn sections(module: &[u8]) -> Result<Vec<(Range<usize>, Range<usize>)>, SectionE
 /// A number of up to 32 bits, and where what follows begins.
 fn length(bytes: &[u8], at: usize) -> Result<(usize, usize), SectionError> {
     let mut value = 0_u32;
-    for (place, byte) in bytes.iter().skip(at).take(5).enumerate() {
-        let bits = u32::from(byte & 0x7f);
-        value |= bits.checked_shl(7 * place as u32).unwrap_or(0);
+    let shifts = (0..32).step_by(7);
+    for ((place, byte), shift) in bytes.iter().skip(at).enumerate().zip(shifts) {
+        value |= u32::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             let value = usize::try_from(value).map_err(|_| SectionError::Short { at })?;
             return Ok((value, at + place + 1));

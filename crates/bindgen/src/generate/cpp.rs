@@ -191,13 +191,11 @@ impl Cpp<'_> {
             out.push_str(&comment("    ", "//", &case.docs));
             let _ = writeln!(out, "    {},", case_name(case));
         }
-        let types: String = cases
-            .iter()
-            .map(|case| {
-                let ty = case.ty.map_or("weir::Unit".to_owned(), |ty| self.ty(ty));
-                format!(", {ty}")
-            })
-            .collect();
+        let types = cases.iter().fold(String::new(), |mut types, case| {
+            let ty = case.ty.map_or("weir::Unit".to_owned(), |ty| self.ty(ty));
+            let _ = write!(types, ", {ty}");
+            types
+        });
         let first = usize::from(!cases.is_empty());
         let _ = writeln!(
             out,
@@ -346,10 +344,8 @@ fn numbers(out: &mut String, name: &str, number: &str, names: &[Name]) {
 /// `std::int32` of `i32`.
 fn cpp_integer(plain: &str) -> String {
     let bits = &plain[1..];
-    match plain.starts_with('u') {
-        true => format!("std::uint{bits}"),
-        false => format!("std::int{bits}"),
-    }
+    let sign = if plain.starts_with('u') { "u" } else { "" };
+    format!("std::{sign}int{bits}")
 }
 
 fn member(name: &str) -> String {

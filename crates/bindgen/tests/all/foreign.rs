@@ -9,7 +9,7 @@ use weir_bindgen::codec::{decode, encode};
 use weir_bindgen::generate::{Language, generate};
 use weir_bindgen::name::pascal;
 use weir_bindgen::schema::{Kind, Type, TypeId};
-use weir_bindgen::value::{FieldValue, RecordValue, Value, VariantValue};
+use weir_bindgen::value::{FieldValue, Value, VariantValue};
 
 use crate::programs::messages;
 use crate::support::{Dice, demo, users};
@@ -27,8 +27,7 @@ fn is_same(schema: &Schema, ty: Type, ours: &Value, theirs: &Foreign) -> bool {
     match (ours, theirs) {
         (Value::Bool(ours), Foreign::Bool(theirs)) => ours == theirs,
         (Value::Unsigned(ours), Foreign::U32(theirs)) => *ours == u64::from(*theirs),
-        (Value::Unsigned(ours), Foreign::U64(theirs))
-        | (Value::Flags(ours), Foreign::U64(theirs)) => ours == theirs,
+        (Value::Unsigned(ours) | Value::Flags(ours), Foreign::U64(theirs)) => ours == theirs,
         (Value::Signed(ours), Foreign::I32(theirs)) => *ours == i64::from(*theirs),
         (Value::Signed(ours), Foreign::I64(theirs)) => ours == theirs,
         (Value::F32(ours), Foreign::F32(theirs)) => ours.to_bits() == theirs.to_bits(),

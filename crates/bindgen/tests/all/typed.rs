@@ -45,6 +45,8 @@ fn values_of_every_kind_of_map_are_json() {
         ("users", r#"{"name":"Ann","id":-7}"#),
         ("shapes", r#"{"circle":0.5}"#),
         ("packets", r#"{"id":7,"value":0.5}"#),
+        // Found by the fuzz target: read carelessly, it became its neighbour.
+        ("packets", r#"{"id":7,"value":-1.4065146914873753e-95}"#),
         ("thumbs", r#""AQI=""#),
         ("notes", r#""text""#),
         ("counters", "-3"),
@@ -92,9 +94,10 @@ fn a_default_value_has_a_size() {
         told,
         "this is no schema: types[15] is not of at most 65536 values"
     );
-    let records: String = (1..40)
+    let records: Vec<String> = (1..40)
         .map(|at| format!("record t{at} {{ a: t{}, b: t{} }}\n", at - 1, at - 1))
         .collect();
+    let records = records.concat();
     let wit = format!("interface types {{ record t0 {{ a: bool, b: bool }}\n{records} }}");
     let sources = crate::support::sources(&[("a.wit", &wit)]);
     let told = weir_bindgen::read::read(&sources).unwrap_err().to_string();
@@ -142,16 +145,17 @@ fn schemas_have_a_breadth() {
         told.unwrap_err().to_string(),
         "this is no schema: maps[1].name is not a new name"
     );
-    let many: String = (0..1025)
+    let many: Vec<String> = (0..1025)
         .map(|at| format!("map<u8, s64> m{at} {{}}\n"))
         .collect();
-    let sources = crate::support::sources(&[("a.map", &many)]);
+    let sources = crate::support::sources(&[("a.map", &many.concat())]);
     let told = weir_bindgen::read::read(&sources).unwrap_err().to_string();
     assert!(
         told.contains("a.map:1025:") && told.contains("too many maps"),
         "{told}"
     );
-    let wide: String = (0..1025).map(|at| format!("v{at}: bool, ")).collect();
+    let wide: Vec<String> = (0..1025).map(|at| format!("v{at}: bool, ")).collect();
+    let wide = wide.concat();
     let wit = format!("interface types {{ record t {{ {wide} }} }}");
     let sources = crate::support::sources(&[("a.wit", &wit)]);
     let told = weir_bindgen::read::read(&sources).unwrap_err().to_string();
@@ -159,6 +163,35 @@ fn schemas_have_a_breadth() {
         told.contains("`t` has 1025 parts; expected at most 1024"),
         "{told}"
     );
+}
+
+#[test]
+fn names_of_a_schema_are_told_apart_in_every_language() {
+    let of = |kind: &str, names: [&str; 2]| {
+        let part = |at: usize| json!({ "name": names[at], "number": at + 1, "rule": "plain", "type": "bool" });
+        let ty = json!({ "name": "t", "kind": kind, "parts": [part(0), part(1)] });
+        Schema::from_json(&json!({ "weir-schema": 1, "types": [ty], "maps": [] }))
+    };
+    for kind in ["record", "variant", "enum", "flags"] {
+        assert!(of(kind, ["a", "b-2"]).is_ok(), "{kind}");
+        for names in [
+            ["a", "a"],
+            ["a-1", "a1"],
+            ["a", ""],
+            ["a", "B"],
+            ["a", "b--c"],
+            ["a", "b c"],
+            ["a", "(unknown)"],
+        ] {
+            let told = of(kind, names).unwrap_err().to_string();
+            assert!(
+                told.contains("named in kebab case without twins"),
+                "{kind} {names:?}: {told}"
+            );
+        }
+    }
+    // The JSON of flags has numbers for those without a name; names of enums may be numbers.
+    assert!(of("flags", ["a", "1"]).is_err() && of("enum", ["a", "1"]).is_ok());
 }
 
 #[test]

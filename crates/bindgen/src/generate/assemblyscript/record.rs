@@ -174,12 +174,11 @@ impl Script<'_> {
     fn condition(&self, ty: Type, value: &str) -> Option<String> {
         Some(match ty {
             Type::Bool => value.to_owned(),
-            Type::Int(_) | Type::Char => format!("{value} != 0"),
             Type::F32 => format!("reinterpret<u32>({value}) != 0"),
             Type::F64 => format!("reinterpret<u64>({value}) != 0"),
             Type::String | Type::Bytes => format!("{value}.length != 0"),
             Type::Named(_) if self.schema.is_message(ty) => return None,
-            Type::Named(_) => format!("{value} != 0"),
+            Type::Int(_) | Type::Char | Type::Named(_) => format!("{value} != 0"),
         })
     }
 
@@ -198,10 +197,11 @@ impl Script<'_> {
         );
         for case in cases {
             if let Some(ty) = case.ty {
-                let declared = match self.is_reference(ty) {
-                    // A message that is not there is a default one.
-                    true if self.schema.is_message(ty) => format!("{} | null = null", self.ty(ty)),
-                    _ => format!("{} = {}", self.ty(ty), self.default(ty)),
+                // A message that is not there is a default one.
+                let declared = if self.schema.is_message(ty) {
+                    format!("{} | null = null", self.ty(ty))
+                } else {
+                    format!("{} = {}", self.ty(ty), self.default(ty))
                 };
                 let _ = writeln!(out, "  {}: {declared};", member(&case.name));
             }

@@ -311,11 +311,10 @@ fn functions(out: &mut String, name: &str) {
 fn condition(ty: Type, form: &str, value: &str) -> Option<String> {
     Some(match ty {
         Type::Bool => value.to_owned(),
-        Type::Int(_) | Type::Char => format!("{value} != 0"),
         Type::F32 => format!("math.Float32bits({value}) != 0"),
         Type::F64 => format!("math.Float64bits({value}) != 0"),
         Type::String | Type::Bytes => format!("len({value}) != 0"),
         Type::Named(_) if form == "message" => return None,
-        Type::Named(_) => format!("{value} != 0"),
+        Type::Int(_) | Type::Char | Type::Named(_) => format!("{value} != 0"),
     })
 }
