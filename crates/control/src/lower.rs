@@ -134,7 +134,7 @@ fn lowered_module(
 ) -> Module {
     let FilePath(written) = &module.file.value;
     let file = folder.join(written);
-    if let Some(refusal) = refused_file(&file, written) {
+    if let Some(refusal) = refused_file(&file, written, "a WebAssembly module") {
         reader.refuse_at(&module.file.place, refusal);
     }
     Module {
@@ -143,9 +143,9 @@ fn lowered_module(
     }
 }
 
-fn refused_file(file: &Path, written: &Path) -> Option<Refusal> {
+fn refused_file(file: &Path, written: &Path, kind: &str) -> Option<Refusal> {
     let written = written.display().to_string();
-    let expected = format!("a WebAssembly module at {}", file.display());
+    let expected = format!("{kind} at {}", file.display());
     match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_file() => None,
         Ok(_) => Some(Refusal::new(

@@ -194,6 +194,7 @@ fn price(call: &MapCall<'_>, prices: &Prices) -> u64 {
         | MapCall::Stat { .. }
         | MapCall::GetMap { .. }
         | MapCall::RegionMap { .. } => prices.read,
+        MapCall::RegionHand { .. } => prices.read.saturating_add(prices.write),
         MapCall::Set { value, .. } => prices.write.saturating_add(bytes(value)),
         MapCall::Delete { .. }
         | MapCall::Add { .. }

@@ -18,6 +18,7 @@ const TEXT: [&str; 16] = [
 
 /// What is written for others: it follows their rules.
 const OUTPUT: [&str; 3] = [
+    "bench/values/src/gen",
     "crates/bindgen/src/generate/runtime",
     "crates/bindgen/tests/golden",
     "crates/bindgen/tests/samples",

@@ -1,5 +1,6 @@
 //! The server over real sockets.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ struct Fake {
     is_ready: bool,
     log: Mutex<String>,
     maps: Option<Engine>,
+    typed: BTreeMap<String, Arc<Typed>>,
 }
 
 impl Observe for Fake {
@@ -59,6 +61,10 @@ impl Observe for Fake {
         }
         filter.clone_into(&mut self.log.lock().expect("no test panics with it"));
         Ok(())
+    }
+
+    fn typed_map(&self, map: &str) -> Option<Arc<Typed>> {
+        self.typed.get(map).cloned()
     }
 
     fn maps(&self) -> Option<Engine> {
@@ -189,6 +195,7 @@ fn fake() -> Arc<Fake> {
     Arc::new(Fake {
         is_ready: true,
         log: Mutex::default(),
+        typed: BTreeMap::new(),
         maps: None,
     })
 }
@@ -222,6 +229,7 @@ async fn a_gateway_that_is_not_ready_says_so() {
     let fake = Arc::new(Fake {
         is_ready: false,
         log: Mutex::default(),
+        typed: BTreeMap::new(),
         maps: None,
     });
     let answer = ask(fake, &format!("GET /readyz HTTP/1.1\r\n{LOCAL}")).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_model::limits::{functions as limits, guest};
 use weir_model::{Export, FunctionKind, limits as all};
 
-use crate::file::{FileGrantText, MapQuotaText, RightsText, VariableText};
+use crate::file::{FileGrantText, MapQuotaText, MapRateText, RightsText, VariableText};
 use crate::shape::basic::{List, choices};
 use crate::shape::named::{Functions, Maps, Modules, Pairs, Referred};
 use crate::shape::quantity::{Count, DAY_MS, Size, Time};
@@ -52,6 +52,8 @@ section! {
         default_map: Option<Placed<NameText>> = None;
         /// What the maps that it makes itself may hold.
         map_quota: Option<MapQuotaText> = None;
+        /// What it may do with maps in a second. Left out: as much as it can.
+        map_rate: Option<MapRateText> = None;
         /// Folders that it sees through WASI.
         files: List<FileGrantText, 0, { all::GUEST_FOLDERS_MAX }> = List(Vec::new());
         /// Whether it gets random bytes that nobody can foretell. Otherwise they are the same in

@@ -62,6 +62,7 @@ fn lowered_grants(
         maps: grants.maps,
         default: grants.default_map,
         quota: grants.map_quota,
+        rate: grants.map_rate,
     };
     FunctionGrants {
         http: hosts,

@@ -25,6 +25,7 @@ mod run;
 mod settings;
 mod stores;
 mod tcp;
+mod typed_maps;
 mod upstreams;
 mod walls;
 

@@ -1,0 +1,3 @@
+// Written by `weir bindgen`; do not edit.
+pub mod values;
+pub mod weir_map;
