@@ -20,7 +20,7 @@ pub(crate) mod tcp;
 pub(crate) use cluster::{ClusterText, EjectionText};
 pub(crate) use code::CodeCacheText;
 pub(crate) use failure::{FailureText, RecycleText};
-pub(crate) use filter::{FilterText, FilterUseText, ModuleText, VariableText};
+pub(crate) use filter::{BuildText, FilterText, FilterUseText, ModuleText, VariableText};
 pub(crate) use functions::{FunctionGrantsText, FunctionLimitsText, FunctionText, HostGrantText};
 pub(crate) use grants::{
     FileGrantText, GrantsText, GuestPath, HeaderPattern, PropertyPattern, RedactionText, Seen,

@@ -17,6 +17,6 @@ mod schema;
 mod shape;
 mod yaml;
 
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, load_unbuilt, parse};
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use schema::{reference, schema};

@@ -10,7 +10,7 @@ use weir_model::limits::CONFIG_BYTES_MAX;
 use crate::file::SiteText;
 use crate::lower::lowered;
 use crate::problem::{Problem, Problems, Refusal, Severity, Source, Span};
-use crate::shape::{Placed, Reader, Shape};
+use crate::shape::{ModuleFiles, Placed, Reader, Shape};
 use crate::yaml;
 
 /// A configuration that can be served.
@@ -27,6 +27,19 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong with it, each with its place; or why it cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, Problems> {
+    load_with(path, ModuleFiles::Built)
+}
+
+/// Reads a configuration file whose modules are still to be built: the file of a module that says
+/// how it is made need not be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_unbuilt(path: &Path) -> Result<Loaded, Problems> {
+    load_with(path, ModuleFiles::ToBeBuilt)
+}
+
+fn load_with(path: &Path, module_files: ModuleFiles) -> Result<Loaded, Problems> {
     let bytes = contents(path).map_err(|error| {
         let what = format!("cannot be read: {error}");
         single(path, "", Span::FILE, Refusal::new(what, "", ""))
@@ -35,7 +48,7 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         return Err(too_large(path));
     }
     match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path),
+        Ok(text) => parse_with(text, path, module_files),
         Err(error) => {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let refusal = Refusal::new("not UTF-8", "", "a text in UTF-8");
@@ -49,11 +62,16 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
 /// # Errors
 /// All that is wrong with it, each with its place.
 pub fn parse(text: &str, file: &Path) -> Result<Loaded, Problems> {
+    parse_with(text, file, ModuleFiles::Built)
+}
+
+fn parse_with(text: &str, file: &Path, module_files: ModuleFiles) -> Result<Loaded, Problems> {
     if text.len() > CONFIG_BYTES_MAX {
         return Err(too_large(file));
     }
     let tree = yaml::compose(text).map_err(|(at, refusal)| single(file, text, at, refusal))?;
     let mut reader = Reader::new(file, text);
+    reader.module_files = module_files;
     reader.check_keys(&tree);
     let read = Placed::<SiteText>::read(&tree, &mut reader);
     reader.check_names();

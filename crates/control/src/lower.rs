@@ -15,18 +15,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weir_model::{
-    Admin, Cluster, CodeCache, Ejection, Filter, Module, ModuleSource, Name, Node, Site,
+    Admin, Build, Cluster, CodeCache, Ejection, Filter, Module, ModuleSource, Name, Node, Site,
     Strictness, Variable,
 };
 
 use crate::file::{
-    ClusterText, CodeCacheText, EjectionText, FilterText, LimitsText, Manager, ModuleText,
-    NodeText, SiteText, VariableText,
+    BuildText, ClusterText, CodeCacheText, EjectionText, FilterText, LimitsText, Manager,
+    ModuleText, NodeText, SiteText, VariableText,
 };
 use crate::problem::Refusal;
 use crate::shape::basic::{List, Switch};
 use crate::shape::text::{FilePath, Text};
-use crate::shape::{Placed, Reader};
+use crate::shape::{ModuleFiles, Placed, Reader};
 
 use chain::{lowered_bytes, lowered_uses};
 use grants::{lowered_grants, lowered_sees};
@@ -134,12 +134,32 @@ fn lowered_module(
 ) -> Module {
     let FilePath(written) = &module.file.value;
     let file = folder.join(written);
-    if let Some(refusal) = refused_file(&file, written, "a WebAssembly module") {
+    let may_be_missing = module.build.is_some() && reader.module_files == ModuleFiles::ToBeBuilt;
+    if let Some(refusal) = refused_file(&file, written, "a WebAssembly module")
+        && !may_be_missing
+    {
         reader.refuse_at(&module.file.place, refusal);
     }
     Module {
         name,
         source: ModuleSource::File(file),
+        build: module
+            .build
+            .as_ref()
+            .map(|build| lowered_build(build, folder)),
+    }
+}
+
+fn lowered_build(build: &BuildText, folder: &Path) -> Build {
+    let folder = match &build.folder {
+        Some(FilePath(path)) => folder.join(path),
+        None => folder.to_owned(),
+    };
+    let watched = build.watch.0.iter();
+    Build {
+        command: build.command.0.clone(),
+        watch: watched.map(|FilePath(path)| folder.join(path)).collect(),
+        folder,
     }
 }
 

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::yaml::Node;
 
 pub(crate) use catalog::{Catalog, Sort};
-pub(crate) use reader::{Place, Placed, Reader};
+pub(crate) use reader::{ModuleFiles, Place, Placed, Reader};
 
 /// Something that can stand in a configuration file.
 pub(crate) trait Shape: Sized {

@@ -14,6 +14,20 @@ pub struct Module {
     pub name: Name,
     /// Where the bytes come from.
     pub source: ModuleSource,
+    /// How `weir dev` makes them; `None`: somebody else does.
+    pub build: Option<Build>,
+}
+
+/// How a module is made from its sources, while somebody works on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// For the shell.
+    pub command: String,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// Files and folders whose changes ask for a new build. Empty: all of `folder`, but what is
+    /// hidden and what build tools write.
+    pub watch: Vec<PathBuf>,
 }
 
 /// Where the bytes of a module come from.

@@ -23,8 +23,8 @@ pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Prot
 pub use code::{CodeCache, EngineChoice};
 pub use failure::{Breaker, FailureRules, Quarantine, Recycling};
 pub use filter::{
-    Apart, Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure, Seeding,
-    Strictness, Variable,
+    Apart, Build, Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure,
+    Seeding, Strictness, Variable,
 };
 pub use functions::{
     Export, Function, FunctionGrants, FunctionKind, FunctionLimits, HostGrant, HostRule,

@@ -34,7 +34,7 @@ use crate::plugin::{FilterStats, LineReader, Meter, Nursery, PluginError, Plugin
 use crate::property::{Node, SiteMetadata};
 use crate::touched::Touched;
 use crate::upstream::{Resolver, Upstreams};
-use crate::worker::{self, Plan, Running, StartError};
+use crate::worker::{self, KeptSockets, Plan, Running, StartError};
 use crate::world::{Rules, Watched};
 use rules::rules;
 use waiting::{can_wait, waiting};
@@ -244,6 +244,7 @@ pub enum PrepareError {
 /// A gateway whose modules are compiled, ready to start.
 pub struct Prepared {
     process: Arc<Process>,
+    sockets: Option<Arc<KeptSockets>>,
 }
 
 impl Prepared {
@@ -324,6 +325,7 @@ impl Prepared {
         };
         Ok(Self {
             process: Arc::new(process),
+            sockets: None,
         })
     }
 
@@ -382,6 +384,13 @@ impl Prepared {
         Ok(outcome?)
     }
 
+    /// Takes over the sockets of a gateway before, and keeps those that it opens for one after it.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: Arc<KeptSockets>) -> Self {
+        self.sockets = Some(sockets);
+        self
+    }
+
     /// Starts the workers. The access log goes to `log`.
     ///
     /// # Errors
@@ -398,6 +407,7 @@ impl Prepared {
             .any(|listener| listener.access_log != weir_model::AccessLog::Off);
         let plan = Plan {
             workers,
+            sockets: self.sockets,
             listeners: listeners.cloned().map(Arc::new).collect(),
             log: is_logged.then_some(log),
         };

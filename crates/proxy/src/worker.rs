@@ -30,6 +30,7 @@ use weir_model::{Listener, Name};
 use crate::ledger::Ledger;
 use crate::ledger::writer::LogWriter;
 use crate::listen::Serve;
+pub use crate::listen::bind::KeptSockets;
 use crate::listen::bind::{BindError, Claim};
 pub(crate) use counters::Counters;
 pub use counters::Totals;
@@ -39,6 +40,8 @@ use life::{Address, Worker};
 pub(crate) struct Plan {
     pub(crate) workers: NonZeroUsize,
     pub(crate) listeners: Vec<Arc<Listener>>,
+    /// Sockets of a gateway before; `None`: every address must be free.
+    pub(crate) sockets: Option<Arc<KeptSockets>>,
     /// Where the access log goes; `None`: it is off.
     pub(crate) log: Option<Box<dyn io::Write + Send>>,
 }
@@ -137,7 +140,10 @@ where
     let claims = plan
         .listeners
         .iter()
-        .map(|listener| Claim::new(listener, workers))
+        .map(|listener| match &plan.sockets {
+            Some(kept) => Claim::with(listener, workers, kept),
+            None => Claim::new(listener, workers),
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let addresses = addresses(&plan.listeners, &claims);
     let writer = plan.log.map(LogWriter::start).transpose();

@@ -81,6 +81,17 @@ pub enum Command {
     /// SIGTERM or SIGINT (Ctrl-C) drains it: requests in flight are finished, then it ends. A second
     /// one ends it at once.
     Serve(Serve),
+    /// Begin a project: a filter or a function, with a build, a test and a configuration that runs it.
+    ///
+    /// Writes a folder of that name. Says what the build needs that is not on this machine.
+    New(New),
+    /// Work on modules: build what a configuration needs, serve it, and do both again on each change.
+    ///
+    /// Runs the commands that the configuration has under `modules.NAME.build`. A new build that
+    /// fails, and a configuration that is refused, are explained; the gateway from before serves
+    /// on. Between one gateway and the next no request is lost. Maps in memory begin empty. Ctrl-C
+    /// ends it.
+    Dev(Dev),
     /// Check a configuration and its modules, and explain every problem.
     ///
     /// Ends with 1 if there is a problem.
@@ -128,6 +139,77 @@ pub struct Serve {
     /// Worker threads; overrides the configuration's `workers`.
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
+}
+
+/// Arguments of `weir new`.
+#[derive(Args, Clone, Debug)]
+pub struct New {
+    /// What it is to be.
+    #[arg(value_name = "WHAT", value_enum)]
+    pub what: ProjectKind,
+    /// Its name: of the folder, the module and the filter or function.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The language to write it in.
+    #[arg(long, value_name = "LANGUAGE", value_enum)]
+    pub lang: ProjectLanguage,
+    /// How a function is called. Left out: as suits its language.
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub kind: Option<ProjectCall>,
+    /// The folder to write. Left out: NAME, in the current folder.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+/// What a project makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProjectKind {
+    /// A handler of requests.
+    Function,
+    /// A Proxy-Wasm plugin: sees requests and responses that pass.
+    Filter,
+}
+
+/// Languages of projects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProjectLanguage {
+    /// Rust.
+    Rust,
+    /// Go 1.24 or later.
+    Go,
+    /// C.
+    C,
+    /// AssemblyScript.
+    #[value(name = "assemblyscript")]
+    AssemblyScript,
+}
+
+/// How a function is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProjectCall {
+    /// A component with a handler of wasi:http.
+    Http,
+    /// A program that reads the request from its environment and standard input.
+    Command,
+    /// A core module with the plain ABI.
+    Core,
+}
+
+/// Arguments of `weir dev`.
+#[derive(Args, Clone, Debug)]
+pub struct Dev {
+    /// The configuration.
+    #[arg(value_name = "CONFIGURATION", default_value = "weir.yaml", value_hint = ValueHint::FilePath)]
+    pub configuration: PathBuf,
+    /// Worker threads; overrides the configuration's `workers`.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// Build, serve on free ports, run this command of the shell, and end as it does: for tests.
+    ///
+    /// It finds the address of the first HTTP listener in `WEIR_URL`, and that of a listener NAME in
+    /// `WEIR_URL_NAME`. Clusters that name an address of a listener follow it.
+    #[arg(long, value_name = "COMMAND")]
+    pub run: Option<String>,
 }
 
 /// Arguments of `weir check`.

@@ -3,9 +3,11 @@
 mod bindgen;
 mod check;
 mod compile;
+mod dev;
 mod inspect;
 mod manual;
 mod map;
+mod new;
 mod plugin;
 pub(crate) mod run;
 mod serve;
@@ -18,6 +20,8 @@ use crate::terminal::Terminal;
 pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Serve(arguments) => serve::run(arguments, &cli.output, terminal),
+        Command::New(arguments) => new::run(&arguments, terminal),
+        Command::Dev(arguments) => dev::run(arguments, &cli.output, terminal),
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Schema => print_json(&weir_control::schema(), terminal),
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),

@@ -86,6 +86,17 @@ pub enum Failure {
     /// Signals cannot be received.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
+    /// A command cannot be started.
+    #[error("cannot run {command:?}")]
+    Command {
+        /// For the shell.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A project cannot be begun like this.
+    #[error("{0}")]
+    Project(String),
     /// Nothing can be compiled, or be kept.
     #[error("cannot compile: {0}")]
     Compile(String),
@@ -177,6 +188,8 @@ impl Failure {
             | Self::Plugin(PluginProcessError::Broken(_))
             | Self::Refused
             | Self::Said(_)
+            | Self::Command { .. }
+            | Self::Project(_)
             | Self::Input(_)
             | Self::TypedMaps
             | Self::Output(_)

@@ -6,14 +6,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
-use weir_model::Site;
-use weir_proxy::worker::{DrainReport, Running, StartError};
+use weir_model::{Name, Site};
+use weir_proxy::worker::{DrainReport, KeptSockets, Running, StartError};
 use weir_proxy::{PrepareError, Prepared};
 
 use crate::logging::LogControl;
@@ -29,6 +29,41 @@ pub struct Options {
     pub log: LogControl,
     /// Tells when to drain.
     pub phase: watch::Receiver<Phase>,
+    /// Makes what the access log is written to.
+    pub access_log: fn() -> Box<dyn io::Write + Send>,
+    /// Told the listeners' addresses once they serve.
+    pub serving: Option<mpsc::Sender<Vec<(Name, SocketAddr)>>>,
+    /// What stays open between this gateway and others of this process; `None`: there are none.
+    pub kept: Option<Arc<Kept>>,
+}
+
+/// Sockets that go from one gateway of a process to the next.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Of listeners.
+    pub sockets: Arc<KeptSockets>,
+    admin: Mutex<Option<std::net::TcpListener>>,
+}
+
+impl Kept {
+    /// The socket of the admin address: the one that is there, if it has this address.
+    fn admin(&self, address: SocketAddr) -> io::Result<std::net::TcpListener> {
+        let mut kept = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = &*kept
+            && listener.local_addr()? == address
+        {
+            return listener.try_clone();
+        }
+        let listener = std::net::TcpListener::bind(address)?;
+        *kept = Some(listener.try_clone()?);
+        Ok(listener)
+    }
+}
+
+/// The process's standard output.
+#[must_use]
+pub fn standard_output() -> Box<dyn io::Write + Send> {
+    Box::new(io::stdout())
 }
 
 /// Why the gateway did not start or ended badly.
@@ -94,13 +129,16 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
     let site = Arc::new(site);
     let admin = site.admin.as_ref().map(|admin| admin.address);
     let admin = admin
-        .map(|address| bind_admin(&runtime, address))
+        .map(|address| bind_admin(&runtime, address, options.kept.as_deref()))
         .transpose()?;
-    let prepared = Prepared::new(Arc::clone(&site))?;
+    let mut prepared = Prepared::new(Arc::clone(&site))?;
+    if let Some(kept) = &options.kept {
+        prepared = prepared.with_sockets(Arc::clone(&kept.sockets));
+    }
     let process = prepared.process();
     process.plugin_log.set_all(options.log.plugin_level());
     let workers = workers_of(&site);
-    let running = prepared.start(workers, Box::new(io::stdout()))?;
+    let running = prepared.start(workers, (options.access_log)())?;
     for (listener, address) in running.addresses() {
         tracing::info!(%listener, %address, "listening");
     }
@@ -113,6 +151,10 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
         ready_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         "the gateway serves"
     );
+    if let Some(serving) = options.serving {
+        // Whoever asked may have gone away.
+        let _ = serving.send(running.addresses().to_vec());
+    }
     let phase = options.phase;
     let live = live(running, phase, (admin, Arc::new(facts)), site.drain_timeout);
     let outcome = runtime.block_on(LocalSet::new().run_until(live));
@@ -120,7 +162,8 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
     outcome
 }
 
-fn workers_of(site: &Site) -> NonZeroUsize {
+/// As many worker threads as a site is served with.
+pub(crate) fn workers_of(site: &Site) -> NonZeroUsize {
     let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     site.workers.unwrap_or_else(cores)
 }
@@ -128,10 +171,15 @@ fn workers_of(site: &Site) -> NonZeroUsize {
 fn bind_admin(
     runtime: &tokio::runtime::Runtime,
     address: SocketAddr,
+    kept: Option<&Kept>,
 ) -> Result<tokio::net::TcpListener, GatewayError> {
     let failed = |error| GatewayError::Admin { address, error };
     let _entered = runtime.enter();
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    let listener = match kept {
+        Some(kept) => kept.admin(address),
+        None => std::net::TcpListener::bind(address),
+    };
+    let listener = listener.map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     tokio::net::TcpListener::from_std(listener).map_err(failed)
 }

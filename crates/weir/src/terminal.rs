@@ -113,6 +113,12 @@ impl<'a> Terminal<'a> {
         let _ = self.err.write(bytes);
     }
 
+    /// Writes a line to standard error, its first word in the colour of a tone.
+    pub(crate) fn note(&mut self, tone: Tone, first: &str, rest: &str) {
+        let first = self.err.paint(tone, first).into_owned();
+        self.remark(&format!("{first} {}\n", printable(rest)));
+    }
+
     /// Text for standard output in the colour of its tone.
     #[must_use]
     pub fn paint<'t>(&self, tone: Tone, text: &'t str) -> Cow<'t, str> {

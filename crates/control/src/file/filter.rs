@@ -20,12 +20,29 @@ section! {
     struct ModuleText = "module" {
         /// A file; a relative path starts at the folder of the configuration file.
         file: Placed<FilePath>;
+        /// How `weir dev` makes that file. Nothing else runs it.
+        build: Option<BuildText> = None;
     }
     later {
         "http" => "modules from HTTP servers",
         "oci" => "modules from OCI registries",
         "sha256" => "pinned module digests",
     }
+}
+
+section! {
+    /// Making a module from its sources. A bare text is the command.
+    struct BuildText = "build" {
+        /// A command for the shell.
+        command: Text;
+        /// Where it runs; a relative path starts at the folder of the configuration file. Left out:
+        /// in that folder.
+        folder: Option<FilePath> = None;
+        /// Files and folders whose changes ask for a new build; relative paths start at `folder`.
+        /// Left out: all of it, but hidden folders, `target`, `node_modules` and the like.
+        watch: List<FilePath, 0, 256> = List(Vec::new());
+    }
+    short "command";
 }
 
 section! {

@@ -15,10 +15,22 @@ use crate::yaml::{Entry, Node, Value, repeated_keys};
 pub(crate) struct Reader<'a> {
     source: Source<'a>,
     path: String,
+    /// Whether a module's file must be there.
+    pub(crate) module_files: ModuleFiles,
     pub(crate) errors: Problems,
     pub(crate) warnings: Problems,
     definitions: HashMap<&'static str, Vec<(Name, Place)>>,
     references: Vec<Reference>,
+}
+
+/// When the files of modules must be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ModuleFiles {
+    /// Now.
+    #[default]
+    Built,
+    /// Later, if the configuration says how they are made.
+    ToBeBuilt,
 }
 
 /// Where a value stands.
@@ -47,6 +59,7 @@ impl<'a> Reader<'a> {
         Self {
             source: Source::new(file, text),
             path: String::new(),
+            module_files: ModuleFiles::default(),
             errors: Problems::default(),
             warnings: Problems::default(),
             definitions: HashMap::new(),

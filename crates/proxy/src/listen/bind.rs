@@ -1,7 +1,9 @@
 //! Claims addresses: all of them, or none.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use thiserror::Error;
@@ -20,6 +22,62 @@ pub struct BindError {
     /// The reason given by the system.
     #[source]
     pub error: io::Error,
+}
+
+/// Sockets that go on listening while one gateway of this process follows another: each gets them
+/// as its own, so that no client is refused in between.
+#[derive(Debug, Default)]
+pub struct KeptSockets(Mutex<BTreeMap<SocketAddr, Vec<Socket>>>);
+
+impl KeptSockets {
+    /// Binds as many sockets as there are workers to one address, and keeps them for the gateway
+    /// that is told this address. With port 0 a free port is found. Returns the address.
+    ///
+    /// # Errors
+    /// If the address cannot be had.
+    pub fn bind(&self, address: SocketAddr, workers: usize) -> io::Result<SocketAddr> {
+        let mut address = address;
+        let mut sockets = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            let socket = bound(address, Port::Shared)?;
+            address = socket.local_addr()?.as_socket().unwrap_or(address);
+            sockets.push(socket);
+        }
+        self.locked().insert(address, sockets);
+        Ok(address)
+    }
+
+    /// Lets go of all sockets but those of these addresses.
+    pub fn retain(&self, addresses: &[SocketAddr]) {
+        self.locked()
+            .retain(|address, _| addresses.contains(address));
+    }
+
+    /// The sockets of an address, if there is one for each worker.
+    fn of(&self, address: SocketAddr, workers: usize) -> io::Result<Option<Vec<Socket>>> {
+        match self.locked().get(&address) {
+            Some(kept) if kept.len() == workers => kept
+                .iter()
+                .map(Socket::try_clone)
+                .collect::<Result<_, _>>()
+                .map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    fn keep(&self, address: SocketAddr, sockets: &[Socket]) -> io::Result<()> {
+        let kept = sockets
+            .iter()
+            .map(Socket::try_clone)
+            .collect::<Result<_, _>>()?;
+        self.locked().insert(address, kept);
+        Ok(())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, Vec<Socket>>> {
+        // What is in it is whole at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The sockets of one listener, one per worker, bound and not yet listening: clients are refused
@@ -57,6 +115,32 @@ impl Claim {
             claim.address = address.as_socket().unwrap_or(claim.address);
             claim.sockets.push(socket);
         }
+        Ok(claim)
+    }
+
+    /// As [`Claim::new`], but with the sockets that were kept for this address; others are kept from
+    /// now on.
+    ///
+    /// # Errors
+    /// Names the listener and its address.
+    pub(crate) fn with(
+        listener: &Listener,
+        workers: usize,
+        kept: &KeptSockets,
+    ) -> Result<Self, BindError> {
+        let mut claim = Self {
+            address: listener.address,
+            sockets: Vec::new(),
+            name: listener.name.clone(),
+        };
+        let found = kept.of(claim.address, workers);
+        if let Some(sockets) = found.map_err(|error| claim.failed("take over", error))? {
+            claim.sockets = sockets;
+            return Ok(claim);
+        }
+        let claim = Self::new(listener, workers)?;
+        let keeping = kept.keep(claim.address, &claim.sockets);
+        keeping.map_err(|error| claim.failed("keep", error))?;
         Ok(claim)
     }
 
@@ -133,6 +217,25 @@ mod tests {
                 assert_eq!(socket.local_addr().unwrap(), expected);
             }
         }
+    }
+
+    #[test]
+    fn kept_sockets_lose_no_connection_between_two_gateways() {
+        let kept = KeptSockets::default();
+        let at = kept.bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let listener = Listener::at(at);
+        let first = Claim::with(&listener, 1, &kept).unwrap().listen().unwrap();
+        drop(first);
+        let client = std::net::TcpStream::connect(at).unwrap();
+        let second = Claim::with(&listener, 1, &kept).unwrap().listen().unwrap();
+        second[0].set_nonblocking(false).unwrap();
+        let (_, peer) = second[0].accept().unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+        // Another number of workers is another start: with the address taken, it fails.
+        assert!(Claim::with(&listener, 2, &kept).is_err());
+        kept.retain(&[]);
+        drop(second);
+        assert!(Claim::with(&listener, 2, &kept).is_ok());
     }
 
     #[test]

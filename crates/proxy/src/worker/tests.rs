@@ -19,6 +19,7 @@ fn plan(addresses: &[&str]) -> Plan {
     Plan {
         workers: NonZeroUsize::new(2).unwrap(),
         listeners: addresses.iter().map(listener).collect(),
+        sockets: None,
         log: None,
     }
 }

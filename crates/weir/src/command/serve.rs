@@ -34,6 +34,9 @@ pub(super) fn run(
             configuration: arguments.configuration,
             log,
             phase,
+            access_log: gateway::standard_output,
+            serving: None,
+            kept: None,
         },
     )?;
     Ok(Outcome::Fine)

@@ -25,6 +25,7 @@ mod redis;
 mod reference;
 mod shared_state;
 mod stores;
+mod templates;
 
 use std::path::PathBuf;
 

@@ -183,6 +183,7 @@ impl Gateway {
         let plan = Plan {
             workers: NonZeroUsize::new(workers).unwrap(),
             listeners: vec![Arc::new(listener)],
+            sockets: None,
             log: None,
         };
         let stage = Arc::new(Stage::default());

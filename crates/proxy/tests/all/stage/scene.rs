@@ -41,6 +41,7 @@ impl Stage {
                     Module {
                         name: name.clone(),
                         source: ModuleSource::File(path),
+                        build: None,
                     },
                 );
                 codes.push((code, name.clone()));
