@@ -12,7 +12,7 @@
 
 #[expect(dead_code, reason = "it is an example of its own")]
 #[path = "host.rs"]
-mod host;
+pub(crate) mod host;
 
 use std::process::ExitCode;
 

@@ -187,6 +187,14 @@ fn every_key_of_an_isolation_arrives() {
 }
 
 #[test]
+fn the_build_of_a_module_arrives() {
+    let site = site(WHOLE);
+    let build = site.modules["limiter"].build.as_ref().expect("a build");
+    assert_eq!(build.command, "make limiter.wasm");
+    assert!(build.folder.ends_with("limiter") && build.watch[0].ends_with("limiter/src"));
+}
+
+#[test]
 fn every_key_of_a_cluster_and_a_filter_arrives() {
     let site = site(WHOLE);
     let backend = &site.clusters["backend"];
@@ -203,9 +211,6 @@ fn every_key_of_a_cluster_and_a_filter_arrives() {
 
     let ModuleSource::File(file) = &site.modules["limiter"].source;
     assert!(file.is_absolute() && file.ends_with("limiter.wasm"));
-    let build = site.modules["limiter"].build.as_ref().expect("a build");
-    assert_eq!(build.command, "make limiter.wasm");
-    assert!(build.folder.ends_with("limiter") && build.watch[0].ends_with("limiter/src"));
     let limiter = &site.filters["limiter"];
     assert_eq!((&*limiter.vm_id, &*limiter.root_id), ("shared", "root"));
     let expected =

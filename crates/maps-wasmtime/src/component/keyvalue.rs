@@ -20,20 +20,18 @@ use weir_model::limits::maps as limits;
 
 use super::asking::absent;
 use super::begun::Bucket;
+use super::made::draft::keyvalue as one;
+use super::made::draft2::keyvalue as two;
 use super::refused::{NOTSUP, Refused};
-use super::{HasMaps, MapCtx, MapView, made};
+use super::{HasMaps, MapCtx, MapView};
 
 pub(super) fn link<T: MapView>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
-    {
-        use made::draft::keyvalue::{atomics, batch, store};
-        store::add_to_linker::<T, HasMaps>(linker, T::maps)?;
-        atomics::add_to_linker::<T, HasMaps>(linker, T::maps)?;
-        batch::add_to_linker::<T, HasMaps>(linker, T::maps)?;
-    }
-    use made::draft2::keyvalue::{atomics, batch, store};
-    store::add_to_linker::<T, HasMaps>(linker, T::maps)?;
-    atomics::add_to_linker::<T, HasMaps>(linker, T::maps)?;
-    batch::add_to_linker::<T, HasMaps>(linker, T::maps)
+    one::store::add_to_linker::<T, HasMaps>(linker, T::maps)?;
+    one::atomics::add_to_linker::<T, HasMaps>(linker, T::maps)?;
+    one::batch::add_to_linker::<T, HasMaps>(linker, T::maps)?;
+    two::store::add_to_linker::<T, HasMaps>(linker, T::maps)?;
+    two::atomics::add_to_linker::<T, HasMaps>(linker, T::maps)?;
+    two::batch::add_to_linker::<T, HasMaps>(linker, T::maps)
 }
 
 /// Values by key, as `get-many` was asked.

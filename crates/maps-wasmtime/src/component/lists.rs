@@ -94,9 +94,9 @@ impl MapCtx<'_> {
         }
         let ops: Result<Vec<_>, _> = operations.iter().map(op).collect();
         let ops = ops?;
-        let results = match self.ask(MapCall::Batch { handle, ops: &ops }).await? {
-            MapReply::Bytes(results) => results,
-            _ => return Err(Refused::MISANSWERED),
+        let call = MapCall::Batch { handle, ops: &ops };
+        let MapReply::Bytes(results) = self.ask(call).await? else {
+            return Err(Refused::MISANSWERED);
         };
         let outcomes: Vec<_> = operations
             .iter()

@@ -79,7 +79,9 @@ impl HostWatcher for MapCtx<'_> {
         let changes = self.ask(call).await;
         self.wait_anew(watcher.rep())?;
         match changes? {
-            MapReply::Bytes(changes) => packed::events(&changes).map(change).collect(),
+            MapReply::Bytes(changes) => packed::events(&changes)
+                .map(|event| change(&event))
+                .collect(),
             _ => Err(Refused::MISANSWERED),
         }
     }
@@ -153,7 +155,7 @@ impl MapCtx<'_> {
     }
 }
 
-fn change(event: PackedEvent) -> Result<Change, Refused> {
+fn change(event: &PackedEvent) -> Result<Change, Refused> {
     let changed = Changed {
         key: event.key.to_vec(),
         version: event.version,

@@ -98,13 +98,13 @@ pub(crate) fn guest(component: &Component, handles: Handles) -> Guest {
     let mut linker = Linker::new(component.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
     link_component(&mut linker).unwrap();
-    let data = Data {
+    let of_store = Data {
         door: Door { handles, waits: 0 },
         begun: Begun::default(),
         table: ResourceTable::new(),
         wasi: WasiCtx::builder().inherit_stderr().build(),
     };
-    let mut store = Store::new(component.engine(), data);
+    let mut store = Store::new(component.engine(), of_store);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

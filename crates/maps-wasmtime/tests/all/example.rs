@@ -4,9 +4,7 @@
 #[path = "../../examples/component.rs"]
 mod component;
 
-#[expect(dead_code, reason = "its `main` is for people")]
-#[path = "../../examples/host.rs"]
-mod host;
+use component::host;
 
 fn run(words: &[&str]) -> Result<String, String> {
     let module = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/counter.wat");

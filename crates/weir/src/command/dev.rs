@@ -258,10 +258,15 @@ impl Session<'_, '_> {
         *self.phase.borrow() == Phase::Draining
     }
 
+    /// Says what a failure has left; a single run ends with it.
     fn stays(&mut self) {
-        let told = match self.serving.is_serving() {
-            true => "what served before serves on",
-            false => "nothing serves; waiting for a change",
+        if self.arguments.run.is_some() {
+            return;
+        }
+        let told = if self.serving.is_serving() {
+            "what served before serves on"
+        } else {
+            "nothing serves; waiting for a change"
         };
         self.bad(told);
     }

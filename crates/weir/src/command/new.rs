@@ -35,10 +35,7 @@ pub(super) fn run(arguments: &New, terminal: &mut Terminal<'_>) -> Result<Outcom
     for advice in &missing {
         terminal.note(Tone::Doubtful, "missing:", advice);
     }
-    let then = match missing.is_empty() {
-        true => "Now:",
-        false => "Then:",
-    };
+    let then = if missing.is_empty() { "Now:" } else { "Then:" };
     let script = quoted(&shown);
     terminal.print(&format!(
         "{then}\n    cd {script}\n    weir dev                    # serves http://127.0.0.1:8080/, \

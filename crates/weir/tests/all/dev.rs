@@ -226,6 +226,8 @@ fn check_run(folder: &Folder, command: &str, code: i32, part: &str) {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{told}");
     assert!(told.contains(part), "{told}");
+    // It has ended: it waits for nothing.
+    assert!(!told.contains("waiting"), "{told}");
 }
 
 #[test]

@@ -41,10 +41,9 @@ fn what_is_there_stays_as_it_is() {
 #[test]
 fn what_there_is_not_is_told_with_what_there_is() {
     let folder = Folder::new();
-    folder.run("new filter x --lang python --dir @x").expect(
-        Outcome::Problem,
-        &["no filters with --lang python", "--lang rust"],
-    );
+    folder
+        .run("new filter x --lang cobol --dir @x")
+        .expect(Outcome::WrongUse, &["cobol", "assemblyscript"]);
     folder
         .run("new filter x --lang rust --kind core --dir @x")
         .expect(Outcome::Problem, &["--kind is for functions"]);

@@ -31,9 +31,10 @@ pub(super) enum Ended {
 
 /// Runs a build in its folder. What it writes is seen as it comes.
 pub(super) fn run(build: &Build, phase: &watch::Receiver<Phase>) -> io::Result<Ended> {
-    let folder = match build.folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => &build.folder,
+    let folder = if build.folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        &build.folder
     };
     let mut command = shell(&build.command)?;
     command.current_dir(folder);

@@ -71,9 +71,12 @@ impl Serving {
         let addresses: Vec<SocketAddr> = current.map(|(_, address)| *address).collect();
         self.kept.sockets.retain(&addresses);
         started?;
-        let told = |(address, is_tcp)| match is_tcp {
-            true => format!("tcp://{}", reachable(address)),
-            false => format!("http://{}", reachable(address)),
+        let told = |(address, is_tcp)| {
+            if is_tcp {
+                format!("tcp://{}", reachable(address))
+            } else {
+                format!("http://{}", reachable(address))
+            }
         };
         Ok(addresses.into_iter().zip(is_tcp).map(told).collect())
     }

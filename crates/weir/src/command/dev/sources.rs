@@ -82,9 +82,10 @@ impl Watched {
                 continue;
             };
             self.outputs.insert(file.clone());
-            let roots = match build.watch.is_empty() {
-                true => vec![build.folder.clone()],
-                false => build.watch.clone(),
+            let roots = if build.watch.is_empty() {
+                vec![build.folder.clone()]
+            } else {
+                build.watch.clone()
             };
             self.groups.push(Group {
                 roots,
@@ -130,9 +131,10 @@ impl Watched {
         left: &mut usize,
         found: &mut BTreeMap<PathBuf, Stamp>,
     ) {
-        let here = match path.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => path,
+        let here = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
         };
         let Ok(metadata) = fs::metadata(here) else {
             return;
