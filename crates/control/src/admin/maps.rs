@@ -21,6 +21,7 @@ mod view;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use weir_bindgen::typed::{Typed, TypedError};
 use weir_maps::graph::Root;
 use weir_maps::store::{Condition, Found, Range, Seen, Stat, Store as _, Terms};
 use weir_maps::{Answer, Change, Engine, MapError, Value, Watch};
-use weir_model::{Site, limits};
+use weir_model::limits;
 
 use super::Observe;
 use super::answer::{Answer as Reply, TEXT};
