@@ -104,10 +104,10 @@ fn site() -> Site {
     });
     Site {
         listeners: vec![listener],
-        clusters: std::collections::BTreeMap::new(),
-        modules: std::collections::BTreeMap::new(),
+        clusters: BTreeMap::new(),
+        modules: BTreeMap::new(),
         filters: std::iter::once(("guard".into(), filter())).collect(),
-        maps: std::collections::BTreeMap::new(),
+        maps: BTreeMap::new(),
         stores: std::iter::once(("shared".into(), store())).collect(),
         background: Vec::new(),
         admin: None,

@@ -136,7 +136,7 @@ impl Stores {
         let Some(opened) = self.opened.get(&store) else {
             return Err(StoreError::Unknown { map, store });
         };
-        let disk = match opened.kept((&map, slots), (options.clone(), operator)) {
+        let disk = match opened.kept((&map, slots), (*options, operator)) {
             Kept::Memory => return Ok(None),
             Kept::Redis(Ok(kept)) => return Ok(Some(kept)),
             Kept::Redis(Err(error)) => return Err(StoreError::Map { map, store, error }),
