@@ -5,8 +5,11 @@
 
 // As `weir bindgen values.map --lang rust --out src/gen` wrote it.
 #[rustfmt::skip]
-#[path = "gen/mod.rs"]
-mod declared;
+#[path = "gen"]
+mod declared {
+    pub mod values;
+    pub mod weir_map;
+}
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -75,9 +78,15 @@ fn cases() -> [Case; 3] {
     let items: Vec<Json> = (0..20_u64)
         .map(|at| json!({ "article": format!("article-{at:05}"), "count": at % 7 + 1, "cents": at * at * 37 + 199 }))
         .collect();
-    let samples: Vec<f64> = (0..1000_u32).map(|at| (f64::from(at) / 50.0).sin() * 21.5).collect();
+    let samples: Vec<f64> = (0..1000_u32)
+        .map(|at| (f64::from(at) / 50.0).sin() * 21.5)
+        .collect();
     [
-        Case { name: "user", json: json!({ "name": "Ann Example", "id": 4711 }), avro: USER },
+        Case {
+            name: "user",
+            json: json!({ "name": "Ann Example", "id": 4711 }),
+            avro: USER,
+        },
         Case {
             name: "order",
             json: json!({
@@ -89,7 +98,11 @@ fn cases() -> [Case; 3] {
             }),
             avro: ORDER,
         },
-        Case { name: "series", json: json!({ "start": 1_795_420_800_000_u64, "samples": samples }), avro: SERIES },
+        Case {
+            name: "series",
+            json: json!({ "start": 1_795_420_800_000_u64, "samples": samples }),
+            avro: SERIES,
+        },
     ]
 }
 
@@ -120,14 +133,26 @@ fn row(case: &str, format: &str, bytes: usize, write: f64, read: f64) {
 fn typed<M: declared::weir_map::Message>(case: &Case, bytes: &[u8]) {
     let value = M::decode(bytes).expect("generated code reads it");
     assert_eq!(value.encode(), bytes, "generated code writes the same");
-    row(case.name, "protobuf, generated", bytes.len(), time(|| value.encode()), time(|| M::decode(black_box(bytes))));
+    row(
+        case.name,
+        "protobuf, generated",
+        bytes.len(),
+        time(|| value.encode()),
+        time(|| M::decode(black_box(bytes))),
+    );
 }
 
 fn serde<T: Serialize + for<'a> Deserialize<'a>>(case: &Case) {
     let value: T = serde_json::from_value(case.json.clone()).expect("it fits");
     let bytes = serde_json::to_vec(&value).expect("it is JSON");
     let read = || serde_json::from_slice::<T>(black_box(&bytes)).expect("it is JSON");
-    row(case.name, "JSON, serde's derive", bytes.len(), time(|| serde_json::to_vec(&value)), time(read));
+    row(
+        case.name,
+        "JSON, serde's derive",
+        bytes.len(),
+        time(|| serde_json::to_vec(&value)),
+        time(read),
+    );
 }
 
 fn by_schema(case: &Case, schema: &Schema) -> Vec<u8> {
@@ -137,14 +162,26 @@ fn by_schema(case: &Case, schema: &Schema) -> Vec<u8> {
     let bytes = encode(schema, id, &value).expect("it has bytes");
     assert_eq!(decode(schema, id, &bytes).as_ref(), Ok(&value));
     let read = || decode(schema, id, black_box(&bytes));
-    row(case.name, "protobuf, by schema", bytes.len(), time(|| encode(schema, id, &value)), time(read));
+    row(
+        case.name,
+        "protobuf, by schema",
+        bytes.len(),
+        time(|| encode(schema, id, &value)),
+        time(read),
+    );
     bytes
 }
 
 fn json(case: &Case) {
     let bytes = serde_json::to_vec(&case.json).expect("it is JSON");
     let read = || serde_json::from_slice::<Json>(black_box(&bytes)).expect("it is JSON");
-    row(case.name, "JSON, any", bytes.len(), time(|| serde_json::to_vec(&case.json)), time(read));
+    row(
+        case.name,
+        "JSON, any",
+        bytes.len(),
+        time(|| serde_json::to_vec(&case.json)),
+        time(read),
+    );
 }
 
 /// A datum without a header: as protobuf, whoever reads it knows the schema.
@@ -152,16 +189,28 @@ fn avro(case: &Case) {
     let schema = apache_avro::Schema::parse_str(case.avro).expect("a schema");
     let value = Avro::try_from(case.json.clone()).expect("it is a value");
     let value = value.resolve(&schema).expect("it fits");
-    let writer = GenericDatumWriter::builder(&schema).build().expect("a writer");
-    let reader = GenericDatumReader::builder(&schema).build().expect("a reader");
+    let writer = GenericDatumWriter::builder(&schema)
+        .build()
+        .expect("a writer");
+    let reader = GenericDatumReader::builder(&schema)
+        .build()
+        .expect("a reader");
     let write = || {
         let mut bytes = Vec::new();
-        writer.write_value_ref(&mut bytes, black_box(&value)).map(|_| bytes)
+        writer
+            .write_value_ref(&mut bytes, black_box(&value))
+            .map(|_| bytes)
     };
     let bytes = write().expect("it has bytes");
     let read = || reader.read_value(&mut black_box(&bytes[..]));
     assert_eq!(read().expect("it is read"), value);
-    row(case.name, "Avro, by schema", bytes.len(), time(write), time(read));
+    row(
+        case.name,
+        "Avro, by schema",
+        bytes.len(),
+        time(write),
+        time(read),
+    );
 }
 
 fn main() {

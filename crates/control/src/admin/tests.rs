@@ -104,12 +104,12 @@ fn site() -> Site {
     });
     Site {
         listeners: vec![listener],
-        clusters: std::collections::BTreeMap::new(),
-        modules: std::collections::BTreeMap::new(),
+        clusters: BTreeMap::new(),
+        modules: BTreeMap::new(),
         filters: std::iter::once(("guard".into(), filter())).collect(),
-        functions: std::collections::BTreeMap::new(),
+        functions: BTreeMap::new(),
         function_instances: 1,
-        maps: std::collections::BTreeMap::new(),
+        maps: BTreeMap::new(),
         stores: std::iter::once(("shared".into(), store())).collect(),
         background: Vec::new(),
         admin: None,

@@ -153,7 +153,7 @@ impl Stores {
         let Some(opened) = self.opened.get(&store) else {
             return Err(StoreError::Unknown { map, store });
         };
-        let disk = match opened.kept((&map, shared), (options.clone(), operator)) {
+        let disk = match opened.kept((&map, shared), (*options, operator)) {
             Kept::Memory => return Ok(None),
             Kept::Redis(Ok(kept)) => return Ok(Some(kept)),
             Kept::Redis(Err(error)) => return Err(StoreError::Map { map, store, error }),
@@ -184,7 +184,7 @@ impl Stores {
             std::fs::create_dir_all(folder)
                 .map_err(|error| failed(MapError::Io(format!("{}: {error}", folder.display()))))?;
         }
-        let store = PinnedStore::make(&file.path, &shape, options.clone()).map_err(failed)?;
+        let store = PinnedStore::make(&file.path, &shape, *options).map_err(failed)?;
         let store = Arc::new(store);
         self.pinned.push((map.clone(), Arc::clone(&store)));
         Ok(Some(store))

@@ -45,8 +45,8 @@ fn built_with(wit: &str) -> Vec<u8> {
     };
     let given = vec![source("users.map", MAP), source("types.wit", wit)];
     let beside = Vec::new();
-    let schema = read(&Sources { given, beside }).unwrap();
-    section::embed(&guest(), &schema).unwrap()
+    let schema = read(&Sources { given, beside }).expect("the sources are right");
+    section::embed(&guest(), &schema).expect("it is a module")
 }
 
 fn folder(store: &str) -> Folder {
@@ -61,7 +61,7 @@ fn folder(store: &str) -> Folder {
 }
 
 fn text(folder: &Folder) -> String {
-    fs::read_to_string(folder.path("weir.yaml")).unwrap()
+    fs::read_to_string(folder.path("weir.yaml")).expect("it is there")
 }
 
 #[track_caller]
@@ -194,8 +194,8 @@ fn with_json(folder: Folder) -> Folder {
         .expect(Outcome::Fine, &[])
         .out;
     let site = text(&folder).replace("users.map", "users.json");
-    fs::remove_file(folder.path("users.map")).unwrap();
-    fs::remove_file(folder.path("types.wit")).unwrap();
+    fs::remove_file(folder.path("users.map")).expect("it is there");
+    fs::remove_file(folder.path("types.wit")).expect("it is there");
     folder.with("users.json", schema).with("weir.yaml", site)
 }
 

@@ -1,3 +1,0 @@
-// Written by `weir bindgen`; do not edit.
-pub mod values;
-pub mod weir_map;
