@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_maps::budget::{Account, Amount};
-use weir_maps::store::Store as _;
 use weir_maps::{
     Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Meter, Numbers, Prices,
     Rate, Rights, SystemClock,
