@@ -109,6 +109,7 @@ impl House {
             in_use: in_use.into(),
             grants: Arc::new(grants),
             owner: Arc::clone(&self.owner),
+            meter: Arc::default(),
         };
         Guest::new(Handles::new(&self.engine, identity))
     }

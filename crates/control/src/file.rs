@@ -34,6 +34,7 @@ pub(crate) use route::{
 };
 pub(crate) use site::{Manager, NodeText, SiteText};
 pub(crate) use stores::{
-    DurabilityWord, DurableText, MEMORY, MapStoreText, RedisText, RedisWord, SsdText, StoreText,
+    DurabilityWord, DurableText, MEMORY, MapStoreText, RedisText, RedisTlsText, RedisWord, SsdText,
+    StoreText,
 };
 pub(crate) use tcp::TcpText;

@@ -105,7 +105,7 @@ fn main() {
                 calls = arguments
                     .next()
                     .and_then(|n| n.parse().ok())
-                    .unwrap_or(calls)
+                    .unwrap_or(calls);
             }
             "--module" => own = arguments.next(),
             _ => {}

@@ -78,13 +78,11 @@ impl Call {
         if let Some(Err(fault)) = self.ended.get() {
             return Err(fault.clone());
         }
-        match head {
-            Ok(head) => head.map(|response| self.respond(response)),
-            Err(_) => {
-                let text = "it ended without a response";
-                Err(self.setup.fault(FaultKind::NoResponse, text))
-            }
-        }
+        let Ok(head) = head else {
+            let text = "it ended without a response";
+            return Err(self.setup.fault(FaultKind::NoResponse, text));
+        };
+        head.map(|response| self.respond(response))
     }
 
     /// A response whose guest goes on while it is read.

@@ -111,10 +111,11 @@ async fn run(core: Core, mut store: Store<Guest>, asked: Asked) -> Result<(), Fa
             );
             return Err(setup.fault(FaultKind::BadResponse, text));
         };
-        match answer.head() {
-            Ok(head) => head.status = status,
+        if let Ok(head) = answer.head() {
+            head.status = status;
+        } else {
             // Its own `respond_write` let another one go.
-            Err(_) => tracing::debug!(function = %setup.name(), "a status came after the head"),
+            tracing::debug!(function = %setup.name(), "a status came after the head");
         }
     }
     answer.send_head();
@@ -197,8 +198,8 @@ impl Asked {
             place.copy_from_slice(&[at.cast_signed(), length.cast_signed()]);
             at = at.saturating_add(length);
         }
-        let [a, b, c, d, e, f, g, h] = arguments;
-        Ok((a, b, c, d, e, f, g, h))
+        let [m, m_bytes, p, p_bytes, h, h_bytes, b, b_bytes] = arguments;
+        Ok((m, m_bytes, p, p_bytes, h, h_bytes, b, b_bytes))
     }
 }
 

@@ -94,27 +94,22 @@ pub enum LoadError {
         /// What the system says.
         error: String,
     },
-    /// This kind is not there yet.
-    #[error("kind {} is not there yet", .0.name())]
-    NotYet(Kind),
 }
 
 /// A function, compiled and linked as far as can be. Cheap to clone, shared by all workers.
 #[derive(Clone)]
-pub struct Loaded(Form);
+pub struct Loaded {
+    form: Form,
+    /// Of a core module.
+    _module: Option<Code<Module>>,
+}
 
 #[derive(Clone)]
 enum Form {
     Http(Http),
-    Core(
-        Core,
-        #[expect(dead_code, reason = "it keeps the code for others")] Code<Module>,
-    ),
-    Command(
-        Command,
-        #[expect(dead_code, reason = "it keeps the code for others")] Code<Module>,
-    ),
     Export(Export),
+    Core(Core),
+    Command(Command),
 }
 
 impl Loaded {
@@ -127,38 +122,54 @@ impl Loaded {
     pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
         let setup = Setup::new(function)?;
         let kind = kind_of(&function.kind, module);
-        let loaded = match (&function.kind, kind) {
-            (FunctionKind::Export(export), _) => {
-                must_be(kind, module, Layer::Component)?;
-                Form::Export(Export::new(runtime, setup, export, module)?)
-            }
-            (_, Kind::Http) => {
-                must_be(kind, module, Layer::Component)?;
-                Form::Http(Http::new(runtime, setup, module)?)
-            }
-            (_, Kind::Core | Kind::Command) => {
-                must_be(kind, module, Layer::Module)?;
-                let (module, code) = runtime.module(module)?;
-                let is_auto = function.kind == FunctionKind::Auto;
-                if kind == Kind::Command || is_auto && command::is_one(&module) {
-                    Form::Command(Command::new(setup, &module)?, code)
-                } else {
-                    Form::Core(Core::new(setup, &module)?, code)
-                }
-            }
-            (_, Kind::Export) => return Err(LoadError::NotYet(kind)),
+        let wanted = match kind {
+            Kind::Http | Kind::Export => Layer::Component,
+            Kind::Core | Kind::Command => Layer::Module,
         };
-        Ok(Self(loaded))
+        must_be(kind, module, wanted)?;
+        match (&function.kind, kind) {
+            (FunctionKind::Export(export), _) => Export::new(runtime, setup, export, module)
+                .map(|export| Self::of(Form::Export(export))),
+            (_, Kind::Core | Kind::Command) => Self::of_module(runtime, setup, (kind, module)),
+            (_, Kind::Http | Kind::Export) => {
+                Http::new(runtime, setup, module).map(|http| Self::of(Form::Http(http)))
+            }
+        }
+    }
+
+    fn of(form: Form) -> Self {
+        Self {
+            form,
+            _module: None,
+        }
+    }
+
+    fn of_module(
+        runtime: &Runtime,
+        setup: Setup,
+        (kind, module): (Kind, &[u8]),
+    ) -> Result<Self, LoadError> {
+        let (module, code) = runtime.module(module)?;
+        let is_auto = setup.function().kind == FunctionKind::Auto;
+        let form = if kind == Kind::Command || is_auto && command::is_one(&module) {
+            Form::Command(Command::new(setup, &module)?)
+        } else {
+            Form::Core(Core::new(setup, &module)?)
+        };
+        Ok(Self {
+            form,
+            _module: Some(code),
+        })
     }
 
     /// How it is called.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match &self.0 {
+        match &self.form {
             Form::Http(_) => Kind::Http,
-            Form::Core(..) => Kind::Core,
-            Form::Command(..) => Kind::Command,
             Form::Export(_) => Kind::Export,
+            Form::Core(_) => Kind::Core,
+            Form::Command(_) => Kind::Command,
         }
     }
 
@@ -176,11 +187,11 @@ impl Loaded {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        match &self.0 {
+        match &self.form {
             Form::Http(http) => http.call(request, surroundings).await,
-            Form::Core(core, _) => core.call(request, surroundings).await,
-            Form::Command(command, _) => command.call(request, surroundings).await,
             Form::Export(export) => export.call(request, surroundings).await,
+            Form::Core(core) => core.call(request, surroundings).await,
+            Form::Command(command) => command.call(request, surroundings).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Core modules: what the kinds `core` and `command` and `weir run` have in common.
 //!
 //! A module may import `weir_v1` (our own calls), WASI preview 1, `wasi_map_v1` and its first draft,
-//! and the host functions of TinyGo's demonstrations. Invariant: all that a guest points at is looked
+//! and the host functions of `TinyGo`'s demonstrations. Invariant: all that a guest points at is looked
 //! at before it is used.
 
 pub(crate) mod calls;

@@ -148,7 +148,7 @@ fn wasi(program: &Program, written: &mpsc::Sender<Written>) -> Result<WasiCtxBui
         .args(if program.invoke.is_some() {
             &[]
         } else {
-            &*program.arguments
+            &program.arguments
         })
         .envs(&program.environment)
         .stdin(wasmtime_wasi::cli::stdin())

@@ -82,10 +82,10 @@ fn instance(engine: &Engine) -> Handles {
         in_use: "bench".into(),
         grants: Arc::new(Grants::default()),
         owner: Arc::new(Account::new(Amount {
-            meter: Arc::default(),
             entries: u64::MAX,
             bytes: u64::MAX,
         })),
+        meter: Arc::default(),
     };
     Handles::new(engine, identity)
 }

@@ -104,22 +104,6 @@ impl<S: Store> NearCache<S> {
         }
     }
 
-    /// An answer to a change of these keys. They are forgotten before it and after it, so that no read
-    /// in between is kept.
-    fn changed<T: 'static>(&self, answer: Answer<T>, changes: Changes) -> Answer<T> {
-        match answer {
-            Answer::Now(result) => {
-                drop(changes);
-                Answer::Now(result)
-            }
-            Answer::Later(later) => Answer::Later(Box::pin(async move {
-                let result = later.await;
-                drop(changes);
-                result
-            })),
-        }
-    }
-
     fn changes(&self, what: What) -> Changes {
         let changes = Changes {
             near: Arc::clone(&self.near),
@@ -167,17 +151,17 @@ impl<S: Store> Store for NearCache<S> {
 
     fn write(&self, key: &[u8], value: Value, terms: Terms) -> Answer<u64> {
         let changes = self.changes(What::key(key));
-        self.changed(self.store.write(key, value, terms), changes)
+        changed(self.store.write(key, value, terms), changes)
     }
 
     fn remove(&self, key: &[u8], condition: Condition) -> Answer<()> {
         let changes = self.changes(What::key(key));
-        self.changed(self.store.remove(key, condition), changes)
+        changed(self.store.remove(key, condition), changes)
     }
 
     fn add(&self, key: &[u8], delta: i64) -> Answer<Counted> {
         let changes = self.changes(What::key(key));
-        self.changed(self.store.add(key, delta), changes)
+        changed(self.store.add(key, delta), changes)
     }
 
     fn scan(&self, range: Range<'_>) -> Answer<Page> {
@@ -185,15 +169,15 @@ impl<S: Store> Store for NearCache<S> {
     }
 
     fn batch(&self, ops: &[Op]) -> Answer<Vec<Done>> {
-        let changed = ops.iter().filter(|op| !matches!(op, Op::Check(..)));
-        let keys = changed.map(|op| Bytes::copy_from_slice(op.key()));
+        let writes = ops.iter().filter(|op| !matches!(op, Op::Check(..)));
+        let keys = writes.map(|op| Bytes::copy_from_slice(op.key()));
         let changes = self.changes(What::Keys(keys.collect()));
-        self.changed(self.store.batch(ops), changes)
+        changed(self.store.batch(ops), changes)
     }
 
     fn clear(&self) -> Answer<u64> {
         let changes = self.changes(What::All);
-        self.changed(self.store.clear(), changes)
+        changed(self.store.clear(), changes)
     }
 
     fn watch(&self, prefix: &[u8]) -> Answer<Watch> {
@@ -217,6 +201,22 @@ impl<S> fmt::Debug for NearCache<S> {
         f.debug_struct("NearCache")
             .field("near", &self.near.numbers())
             .finish_non_exhaustive()
+    }
+}
+
+/// An answer to a change of these keys. They are forgotten before it and after it, so that no read in
+/// between is kept.
+fn changed<T: 'static>(answer: Answer<T>, changes: Changes) -> Answer<T> {
+    match answer {
+        Answer::Now(result) => {
+            drop(changes);
+            Answer::Now(result)
+        }
+        Answer::Later(later) => Answer::Later(Box::pin(async move {
+            let result = later.await;
+            drop(changes);
+            result
+        })),
     }
 }
 

@@ -43,7 +43,7 @@ pub use route::{
     RouteMatch,
 };
 pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site};
-pub use stores::{FileStore, Login, RedisServers, RedisServersKind, Secret, Store};
+pub use stores::{FileStore, Login, RedisServers, RedisServersKind, RedisTls, Secret, Store};
 pub use tcp::TcpForward;
 pub use text::one_line;
 

@@ -10,6 +10,10 @@ use crate::{Endpoint, Variable};
 
 /// What keeps maps outside of the gateway's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a configuration has a few of them"
+)]
 pub enum Store {
     /// Files of the gateway's own; what is acknowledged stays.
     Durable(FileStore),
@@ -47,6 +51,19 @@ pub struct RedisServers {
     pub prefix: String,
     /// How long an operation may take.
     pub deadline: Duration,
+    /// How connections are encrypted; `None`: they are not.
+    pub tls: Option<RedisTls>,
+}
+
+/// How the servers are recognised, and how they recognise the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisTls {
+    /// Certificates of those who sign the servers'.
+    pub ca: PathBuf,
+    /// The gateway's certificate, with those between it and its signer, and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that the servers' certificates must have; `None`: that of the address.
+    pub name: Option<String>,
 }
 
 /// How servers work together.

@@ -12,6 +12,7 @@ mod names;
 mod replies;
 mod script;
 mod store;
+mod tls;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_maps::{Eviction, MapError, MapOptions};
 
-pub use config::{RedisConfigError, RedisKind, RedisStoreConfig};
+pub use config::{RedisConfigError, RedisKind, RedisStoreConfig, RedisTls};
 pub use store::RedisStore;
 
 use link::Link;
 use store::Core;
+use tls::Tls;
 
 /// A back end: makes maps that are kept in the same place.
 #[derive(Clone, Debug)]
@@ -38,6 +40,7 @@ pub(crate) struct Setup {
     config: RedisStoreConfig,
     pub(crate) opened: AtomicU64,
     pub(crate) lost: AtomicU64,
+    tls: Option<Tls>,
 }
 
 impl Deref for Setup {
@@ -66,10 +69,12 @@ impl RedisStores {
     /// What in the configuration makes no sense, or why there is no thread.
     pub fn open(config: RedisStoreConfig) -> Result<Self, RedisConfigError> {
         config.check()?;
+        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let setup = Arc::new(Setup {
             config,
             opened: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            tls,
         });
         let link = Link::start(Arc::clone(&setup))?;
         Ok(Self {

@@ -156,7 +156,7 @@ pub fn at_hand(engine: &Engine, observe: &dyn Observe) -> Json {
         let typed = typed(observe, (&scope, &name));
         view::numbers((&scope, &name), (&map, &site, typed.as_deref()), None)
     });
-    view::all(engine, maps.collect())
+    view::all(engine, &maps.collect::<Vec<_>>())
 }
 
 /// What a map is declared to hold. Declarations are of the maps of the configuration, which have no
@@ -247,7 +247,7 @@ async fn list(engine: &Engine, observe: &dyn Observe) -> Outcome {
             }
         });
     }
-    Ok(Told::Whole(Reply::json(&view::all(engine, maps))))
+    Ok(Told::Whole(Reply::json(&view::all(engine, &maps))))
 }
 
 async fn stat_of(map: &Root) -> Result<Stat, MapError> {

@@ -135,6 +135,7 @@ fn store() -> weir_model::Store {
         database: 0,
         prefix: "weir".to_owned(),
         deadline: Duration::from_secs(1),
+        tls: None,
     })
 }
 

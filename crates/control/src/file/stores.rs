@@ -83,6 +83,25 @@ section! {
         prefix: Prefix = Prefix("weir".to_owned());
         /// How long an operation may take.
         deadline: Time<1, { redis::CONFIGURED_DEADLINE_MS_MAX }> = Time(redis::DEADLINE);
+        /// Encrypted connections, to sentinels too (elsewhere written `rediss://`). Left out: they are
+        /// not encrypted.
+        tls: Option<RedisTlsText> = None;
+    }
+}
+
+section! {
+    /// Encrypted connections to Redis. Files are in the PEM format; relative paths start at the folder
+    /// of the configuration file.
+    struct RedisTlsText = "redis tls" {
+        /// Certificates of those who sign the servers' certificates; nobody else is trusted.
+        ca: Placed<FilePath>;
+        /// The gateway's own certificate, if the servers ask for one; those between it and its signer
+        /// follow it in the file.
+        certificate: Option<Placed<FilePath>> = None;
+        /// The key of that certificate.
+        key: Option<Placed<FilePath>> = None;
+        /// The name that the servers' certificates must have. Left out: the host of the address.
+        name: Option<Text> = None;
     }
 }
 

@@ -121,6 +121,31 @@ fn lowered_pinned(
         );
         refuse(&pin.place, &what, "a file for each map", reader);
     }
+    check_pinned((name, map, pin), reader);
+    let value_bytes = map.value_bytes.as_ref();
+    let key_bytes = map.key_bytes.as_ref();
+    let entries_max = map.entries.as_ref();
+    SharedMap {
+        store: MapStore::Pinned(PinnedFile {
+            path,
+            key_bytes: key_bytes.map_or(limits::PINNED_KEY_BYTES, |bytes| bytes.value.0),
+        }),
+        entries_max: entries_max.map_or(limits::PINNED_ENTRIES, |entries| entries.0),
+        bytes_max: u64::MAX,
+        value_bytes_max: usize::try_from(
+            value_bytes.map_or(limits::PINNED_VALUE_BYTES, |bytes| bytes.value.0),
+        )
+        .unwrap_or(usize::MAX),
+        ttl: map.ttl.map(|ttl| ttl.0),
+        eviction: MapEviction::Refuse,
+        slots: 1,
+        cache: None,
+        declaration: None,
+    }
+}
+
+/// What a file cannot do, and what makes no sense of one.
+fn check_pinned((name, map, pin): (&Name, &MapText, &Placed<FilePath>), reader: &mut Reader<'_>) {
     if let MapStoreText::Named(store) = &map.store.value {
         let what = format!("a pinned map is in its file, and not in store \"{store}\"");
         refuse(&map.store.place, &what, "one of store and pin", reader);
@@ -172,25 +197,6 @@ fn lowered_pinned(
     if let Some(bytes) = value_bytes.filter(|it| it.value.0 > limits::PINNED_VALUE_BYTES_MAX) {
         let what = "values of a pinned map have at most 16 MiB";
         refuse(&bytes.place, what, "at most 16MiB", reader);
-    }
-    let key_bytes = map.key_bytes.as_ref();
-    let entries_max = map.entries.as_ref();
-    SharedMap {
-        store: MapStore::Pinned(PinnedFile {
-            path,
-            key_bytes: key_bytes.map_or(limits::PINNED_KEY_BYTES, |bytes| bytes.value.0),
-        }),
-        entries_max: entries_max.map_or(limits::PINNED_ENTRIES, |entries| entries.0),
-        bytes_max: u64::MAX,
-        value_bytes_max: usize::try_from(
-            value_bytes.map_or(limits::PINNED_VALUE_BYTES, |bytes| bytes.value.0),
-        )
-        .unwrap_or(usize::MAX),
-        ttl: map.ttl.map(|ttl| ttl.0),
-        eviction: MapEviction::Refuse,
-        slots: 1,
-        cache: None,
-        declaration: None,
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use weir_model::{FileStore, Login, Name, RedisServers, RedisServersKind, Secret, Store, limits};
+use weir_model::{
+    FileStore, Login, Name, RedisServers, RedisServersKind, RedisTls, Secret, Store, limits,
+};
 
 use crate::file::{
-    DurabilityWord, DurableText, MEMORY, RedisText, RedisWord, SsdText, StoreText, VariableText,
+    DurabilityWord, DurableText, MEMORY, RedisText, RedisTlsText, RedisWord, SsdText, StoreText,
+    VariableText,
 };
 use crate::problem::Refusal;
 use crate::shape::text::{FilePath, Text};
@@ -30,7 +33,7 @@ pub(super) fn lowered_store(
     durable
         .map(|text| Store::Durable(lowered_durable(text, folder, reader)))
         .or_else(|| ssd_backed.map(|text| Store::SsdBacked(lowered_ssd(&text, folder, reader))))
-        .or_else(|| redis.map(|text| Store::Redis(lowered_redis(text, reader))))
+        .or_else(|| redis.map(|text| Store::Redis(lowered_redis(text, folder, reader))))
 }
 
 fn lowered_durable(text: DurableText, folder: &Path, reader: &mut Reader<'_>) -> FileStore {
@@ -76,7 +79,7 @@ fn checked(path: &Placed<FilePath>, from: &Path, reader: &mut Reader<'_>) -> std
     folder
 }
 
-fn lowered_redis(text: RedisText, reader: &mut Reader<'_>) -> RedisServers {
+fn lowered_redis(text: RedisText, folder: &Path, reader: &mut Reader<'_>) -> RedisServers {
     let kind = lowered_kind(&text, reader);
     if text.kind != RedisWord::Sentinel {
         let user = text.sentinel_username.as_ref().map(|one| &one.place);
@@ -96,6 +99,28 @@ fn lowered_redis(text: RedisText, reader: &mut Reader<'_>) -> RedisServers {
         database: text.database.value.to(),
         prefix: text.prefix.0,
         deadline: text.deadline.0,
+        tls: text.tls.map(|tls| lowered_tls(tls, folder, reader)),
+    }
+}
+
+fn lowered_tls(text: RedisTlsText, folder: &Path, reader: &mut Reader<'_>) -> RedisTls {
+    match (&text.certificate, &text.key) {
+        (Some(certificate), None) => {
+            let what = "a certificate without its key";
+            refuse(&certificate.place, what, "key: PATH beside it", reader);
+        }
+        (None, Some(key)) => {
+            let what = "a key without its certificate";
+            refuse(&key.place, what, "certificate: PATH beside it", reader);
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    let file = |path: Placed<FilePath>| folder.join(path.value.0);
+    let certificate = text.certificate.map(file);
+    RedisTls {
+        ca: folder.join(text.ca.value.0),
+        identity: certificate.zip(text.key.map(file)),
+        name: text.name.map(|name| name.0),
     }
 }
 

@@ -95,6 +95,11 @@ fn every_key_of_redis_arrives() {
     assert_eq!(shared.prefix, "shop:maps");
     assert_eq!(shared.deadline, Duration::from_millis(250));
     assert_eq!(site.maps["quotas"].slots, 16);
+    let tls = shared.tls.unwrap();
+    let (certificate, key) = tls.identity.unwrap();
+    assert!(tls.ca.ends_with("ca.pem") && tls.ca.is_absolute() == certificate.is_absolute());
+    assert!(certificate.ends_with("weir.pem") && key.ends_with("weir.key"));
+    assert_eq!(tls.name.as_deref(), Some("redis.internal"));
 
     let watched = redis("flags");
     let primary = "main".to_owned();

@@ -16,7 +16,7 @@ pub(super) fn of(head: &Parts) -> Vec<(String, String)> {
     let authority = head.uri.authority();
     let host = authority.map_or("", |authority| authority.host());
     let scheme = head.uri.scheme_str().unwrap_or("http");
-    let port = authority.and_then(|authority| authority.port_u16());
+    let port = authority.and_then(http::uri::Authority::port_u16);
     let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
     let peer = head.extensions.get::<Peer>();
     let address = peer.map(|peer| peer.0.ip().to_string()).unwrap_or_default();

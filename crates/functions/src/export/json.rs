@@ -212,17 +212,15 @@ fn float(ty: &Type, value: &Value) -> Option<Val> {
         },
         _ => return None,
     };
-    match ty {
-        Type::Float64 => Some(Val::Float64(number)),
-        _ => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "to the nearest, as JSON's readers do"
-            )]
-            let near = number as f32;
-            (near.is_finite() == number.is_finite()).then_some(Val::Float32(near))
-        }
+    if *ty == Type::Float64 {
+        return Some(Val::Float64(number));
     }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "to the nearest, as readers of JSON do"
+    )]
+    let near = number as f32;
+    (near.is_finite() == number.is_finite()).then_some(Val::Float32(near))
 }
 
 fn read_record(

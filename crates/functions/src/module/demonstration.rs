@@ -1,4 +1,4 @@
-//! Host functions of the classic demonstrations of TinyGo: import module `env`, names of Go packages
+//! Host functions of the classic demonstrations of `TinyGo`: import module `env`, names of Go packages
 //! and functions (`main.add`) or plain ones, with or without two parameters at the end that older
 //! compilers added (a context and a parent: ignored).
 //!

@@ -37,25 +37,26 @@ const PARTS: &str = r#"
                     (call $say (i32.const 1) (i32.const 65536) (i32.load (i32.const 16)))
                     (br $more)))))"#;
 
-fn module(data: &str, start: &str) -> Vec<u8> {
-    let bytes: String = data.bytes().map(|byte| format!("\\{byte:02x}")).collect();
-    let start = start.replace("$LEN", &format!("(i32.const {})", data.len()));
+fn module(text: &str, start: &str) -> Vec<u8> {
+    let start = start.replace("$LEN", &format!("(i32.const {})", text.len()));
+    let bytes: Vec<_> = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let bytes = bytes.concat();
     let text = format!(
         r#"(module {PARTS} (data (i32.const 1024) "{bytes}") (func (export "_start") {start}))"#
     );
     wat::parse_str(text).unwrap()
 }
 
-fn loaded(data: &str, start: &str) -> Loaded {
+fn loaded(output: &str, start: &str) -> Loaded {
     let function = function(FunctionKind::Command);
-    Loaded::new(runtime(), &function, &module(data, start)).unwrap()
+    Loaded::new(runtime(), &function, &module(output, start)).unwrap()
 }
 
 const SAY: &str = "(call $say (i32.const 1) (i32.const 1024) $LEN)";
 
 #[track_caller]
-fn check(data: &str, start: &str, expected: Result<(u16, &str), (FaultKind, &str)>) {
-    match (answer(&loaded(data, start), get("/")), expected) {
+fn check(output: &str, start: &str, expected: Result<(u16, &str), (FaultKind, &str)>) {
+    match (answer(&loaded(output, start), get("/")), expected) {
         (Ok((status, body)), Ok(expected)) => {
             assert_eq!((status, &*String::from_utf8_lossy(&body)), expected);
         }
@@ -161,10 +162,10 @@ fn a_body_goes_in_and_out_in_pieces() {
 #[test]
 fn a_writer_waits_for_its_reader() {
     let copies = format!("{SAY} (loop $more {SAY} (br $more))");
-    let data = format!("Status: 200\n\n{}", "x".repeat(10_000));
+    let output = format!("Status: 200\n\n{}", "x".repeat(10_000));
     let mut function = function(FunctionKind::Command);
     function.limits.time = std::time::Duration::from_millis(200);
-    let loaded = Loaded::new(runtime(), &function, &module(&data, &copies)).unwrap();
+    let loaded = Loaded::new(runtime(), &function, &module(&output, &copies)).unwrap();
     let (world, seen) = World::new();
     on_worker(async {
         let mut response = loaded.call(get("/"), world).await.unwrap();

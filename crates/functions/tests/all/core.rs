@@ -155,7 +155,7 @@ fn a_memory_that_cannot_grow_has_no_room() {
 
 #[test]
 fn a_response_is_what_the_guest_composes() {
-    let data = r#"(data (i32.const 0) "x-y1transfer-encodingb c")"#;
+    let texts = r#"(data (i32.const 0) "x-y1transfer-encodingb c")"#;
     let handle = r#"
         (if (call $status (i32.const 404)) (then unreachable))
         (if (call $header (i32.const 0) (i32.const 3) (i32.const 3) (i32.const 1))
@@ -169,7 +169,7 @@ fn a_response_is_what_the_guest_composes() {
         (if (call $write (i32.const 0) (i32.const 4)) (then unreachable))
         (if (i32.ne (call $status (i32.const 200)) (i32.const 7)) (then unreachable))
         (i32.const 0)"#;
-    let loaded = loaded(data, handle);
+    let loaded = loaded(texts, handle);
     let (world, _) = World::new();
     on_worker(async {
         let response = loaded.call(get("/"), world).await.unwrap();

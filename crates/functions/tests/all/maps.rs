@@ -40,6 +40,7 @@ fn handles(engine: &Engine, in_use: &str, rights: Rights) -> Handles {
         in_use: in_use.into(),
         grants: Arc::new(grants.with("visits", Rights::WRITE)),
         owner: account(),
+        meter: Arc::default(),
     };
     Handles::new(engine, identity)
 }

@@ -158,9 +158,9 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    fn found(text: &str) -> Option<Found> {
+    fn found(text: &str) -> Found {
         let value = Value::copy_of(text.as_bytes());
-        Some(Found { value, version: 1 })
+        Found { value, version: 1 }
     }
 
     fn stamp(shard: &Shard, key: &[u8]) -> Stamp {
@@ -185,15 +185,15 @@ mod tests {
         let mut shard = Shard::default();
         for key in 0..10_u8 {
             let stamp = stamp(&shard, &[key]);
-            shard.keep(&[key], (found("v"), 5), (stamp, room));
+            shard.keep(&[key], (Some(found("v")), 5), (stamp, room));
         }
         assert_eq!(keys(&shard), [7, 8, 9]);
         let long = "v".repeat(700);
         let at = stamp(&shard, &[10]);
-        shard.keep(&[10], (found(&long), 5), (at, room));
+        shard.keep(&[10], (Some(found(&long)), 5), (at, room));
         assert_eq!(keys(&shard), [10]);
         let at = stamp(&shard, &[11]);
-        shard.keep(&[11], (found(&long.repeat(2)), 5), (at, room));
+        shard.keep(&[11], (Some(found(&long.repeat(2))), 5), (at, room));
         assert_eq!((keys(&shard), shard.held()), (vec![10], (1, 861)));
         shard.forget_all();
         assert_eq!((shard.held(), shard.order.len()), ((0, 0), 0));
@@ -208,7 +208,7 @@ mod tests {
         let mut shard = Shard::default();
         let at = stamp(&shard, b"a");
         shard.forget(b"a", 0);
-        shard.keep(b"a", (found("old"), 5), (at, room));
+        shard.keep(b"a", (Some(found("old")), 5), (at, room));
         assert!(matches!(shard.look(b"a", 0, 0), Look::Unknown(_)));
         let at = stamp(&shard, b"a");
         shard.keep(b"a", (None, 5), (at, room));
@@ -218,7 +218,7 @@ mod tests {
         for _ in 0..1000 {
             shard.forget(b"a", 0);
             let at = stamp(&shard, b"a");
-            shard.keep(b"a", (found("v"), 5), (at, room));
+            shard.keep(b"a", (Some(found("v")), 5), (at, room));
         }
         assert!(shard.order.len() <= 18, "{}", shard.order.len());
         assert_eq!(shard.held(), (1, 162));

@@ -142,7 +142,12 @@ fn what_turned_out_dearer_is_paid_before_the_next_call() {
     let handle = one.open(b"cache", Rights::ALL).unwrap();
     let map = house.engine.find("tenant", "cache").unwrap();
     let store = map.map().store();
-    let stored = weir_maps::Store::write(store, b"k", Value::copy_of(b"v"), Default::default());
+    let stored = weir_maps::Store::write(
+        store,
+        b"k",
+        Value::copy_of(b"v"),
+        weir_maps::Terms::default(),
+    );
     stored.now().unwrap();
     let get = MapCall::Get { handle, key: b"k" };
     assert_eq!(now(&mut one, get), MapReply::Entry(Value::copy_of(b"v"), 1));

@@ -15,7 +15,9 @@ use weir_model::{
 use weir_pinned::Shape;
 use weir_stores::disk::{DiskStore, Durability, OpenError};
 use weir_stores::durable::{DurableConfig, DurableMaps};
-use weir_stores::redis::{RedisConfigError, RedisKind, RedisMap, RedisStoreConfig, RedisStores};
+use weir_stores::redis::{
+    RedisConfigError, RedisKind, RedisMap, RedisStoreConfig, RedisStores, RedisTls,
+};
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
 use super::declared::{DeclarationError, Declarations};
@@ -387,5 +389,10 @@ fn config(store: &Name, servers: &RedisServers) -> Result<RedisStoreConfig, Stor
         database: servers.database,
         prefix: servers.prefix.clone(),
         deadline: servers.deadline,
+        tls: servers.tls.as_ref().map(|tls| RedisTls {
+            ca: tls.ca.clone(),
+            identity: tls.identity.clone(),
+            name: tls.name.clone(),
+        }),
     })
 }

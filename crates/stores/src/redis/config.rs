@@ -1,9 +1,12 @@
 //! Where the servers are, and how to talk to them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use weir_model::limits::redis as limits;
+
+use super::tls::Tls;
 
 /// How servers work together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,19 @@ pub struct RedisStoreConfig {
     pub prefix: String,
     /// How long an operation may take.
     pub deadline: Duration,
+    /// How connections are encrypted; `None`: they are not.
+    pub tls: Option<RedisTls>,
+}
+
+/// How the servers are recognised, and how they recognise the gateway. Files are in the PEM format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisTls {
+    /// Certificates of those who sign the servers'.
+    pub ca: PathBuf,
+    /// The gateway's certificate, with those between it and its signer, and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that the servers' certificates must have; `None`: the host of the address.
+    pub name: Option<String>,
 }
 
 /// What is wrong with a back end's configuration.
@@ -66,6 +82,14 @@ pub enum RedisConfigError {
     /// A user needs one.
     #[error("username: there is no password with it")]
     NoPassword,
+    /// A file or name for encrypted connections cannot be used.
+    #[error("tls.{key}: {why}")]
+    Tls {
+        /// Which key.
+        key: &'static str,
+        /// Which file, and what is wrong with it.
+        why: String,
+    },
     /// The system refused it.
     #[error("the back end's thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -91,6 +115,7 @@ impl RedisStoreConfig {
             database: 0,
             prefix: "weir".to_owned(),
             deadline: limits::DEADLINE,
+            tls: None,
         }
     }
 
@@ -126,7 +151,9 @@ impl RedisStoreConfig {
         {
             return Err(RedisConfigError::NoPassword);
         }
-        Ok(())
+        self.tls
+            .as_ref()
+            .map_or(Ok(()), |tls| Tls::load(tls).map(drop))
     }
 }
 
@@ -140,6 +167,7 @@ impl fmt::Debug for RedisStoreConfig {
             .field("database", &self.database)
             .field("prefix", &self.prefix)
             .field("deadline", &self.deadline)
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }

@@ -23,6 +23,7 @@ mod maps {
 use maps::suite;
 
 mod behaviour;
+mod encrypted;
 mod exact;
 mod failures;
 mod near;

@@ -39,7 +39,7 @@ fn is_at_hand(map: &NearCache<RedisStore>, key: &[u8]) -> bool {
 fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
         std::thread::sleep(Duration::from_millis(2));
     }
     begun.elapsed()
@@ -154,7 +154,7 @@ fn a_lost_server_is_missed_no_longer_than_the_time_says() {
     server.kill();
     assert!(is_at_hand(&near, b"a"));
     until("its time is up", || !is_at_hand(&near, b"a"));
-    assert!(asked.elapsed() >= Duration::from_secs(3) - Duration::from_millis(50));
+    assert!(asked.elapsed() >= Duration::from_millis(2950));
     let Answer::Later(read) = near.read(b"a", &mut |_| ()) else {
         panic!("it is kept too long");
     };

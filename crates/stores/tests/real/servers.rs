@@ -77,6 +77,23 @@ impl Server {
         server
     }
 
+    /// One that speaks TLS alone, and asks clients for a certificate: with the files `ca.pem`,
+    /// `server.pem` and `server.key` of a folder.
+    pub(crate) fn encrypted(program: Program, files: &std::path::Path) -> Self {
+        let port = free_port();
+        let file = |name: &str| files.join(name).display().to_string();
+        let arguments = [
+            ["--tls-port", &port.to_string()],
+            ["--port", "0"],
+            ["--tls-cert-file", &file("server.pem")],
+            ["--tls-key-file", &file("server.key")],
+            ["--tls-ca-cert-file", &file("ca.pem")],
+            ["--tls-auth-clients", "yes"],
+        ];
+        let arguments = arguments.concat().into_iter().map(str::to_owned).collect();
+        Self::start_at(port, program, arguments, TempDir::new().unwrap())
+    }
+
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

@@ -13,7 +13,7 @@ use weir_maps::{Change, Engine, Event, Eviction, Value};
 use weir_model::{MapRight, Site};
 
 /// All maps: those with names, in the given form, and numbers of the others.
-pub(super) fn all(engine: &Engine, named: Vec<Json>) -> Json {
+pub(super) fn all(engine: &Engine, named: &[Json]) -> Json {
     let stat = engine.stat();
     json!({
         "maps": named,

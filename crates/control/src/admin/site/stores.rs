@@ -45,6 +45,11 @@ fn in_redis(servers: &RedisServers) -> Value {
         "database": servers.database,
         "prefix": servers.prefix,
         "deadline": seconds(servers.deadline),
+        "tls": servers.tls.as_ref().map(|tls| json!({
+            "ca": tls.ca.to_string_lossy(),
+            "certificate": tls.identity.as_ref().map(|(file, _)| file.to_string_lossy()),
+            "name": tls.name,
+        })),
     })
 }
 

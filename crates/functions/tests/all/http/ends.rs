@@ -15,7 +15,7 @@ fn fault(path: &str, change: impl FnOnce(&mut Function)) -> Fault {
 
 fn check(path: &str, kind: FaultKind, texts: &[&str]) {
     let fault = fault(path, |function| {
-        function.limits.timeout = Duration::from_secs(10)
+        function.limits.timeout = Duration::from_secs(10);
     });
     assert_eq!(fault.kind, kind, "{path}: {fault}");
     for text in texts {
@@ -61,22 +61,21 @@ fn waiting_is_no_running_time() {
 
 #[test]
 fn a_guest_that_computes_lets_others_run() {
-    let loaded = handler(|function| function.limits.time = Duration::from_millis(400));
+    let loaded = handler(|function| function.limits.time = Duration::from_mins(1));
     on_worker(async {
-        let (world, _) = World::new();
+        let (world, seen) = World::new();
         let busy = loaded.call(get("/loop"), world);
         let other = async {
-            let mut longest = Duration::ZERO;
             for _ in 0..20 {
-                let before = Instant::now();
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                longest = longest.max(before.elapsed());
             }
-            longest
+            assert!(seen.is_over.get().is_none(), "the guest still runs");
         };
-        let (busy, longest) = tokio::join!(busy, other);
-        assert_eq!(busy.unwrap_err().kind, FaultKind::Deadline);
-        assert!(longest < Duration::from_millis(200), "{longest:?}");
+        tokio::select! {
+            biased;
+            ended = busy => panic!("it held its worker until its end: {ended:?}"),
+            () = other => {}
+        }
     });
 }
 
@@ -133,7 +132,7 @@ fn each_way_to_fail_after_the_head_is_the_error_of_the_body() {
     assert!(told.contains("it ran longer than 100ms"), "{told}");
 
     let (bytes, error) = broken("/sleep-later?10000", |function| {
-        function.limits.timeout = SOON
+        function.limits.timeout = SOON;
     });
     assert_eq!((&*bytes, error), (&b"so far"[..], BodyError::TimedOut));
 

@@ -54,7 +54,7 @@ fn a_body_goes_through_piece_by_piece_and_its_trailers_at_the_end() {
 
 #[test]
 fn megabytes_come_back_as_they_were() {
-    let loaded = handler(|function| function.limits.time = Duration::from_secs(60));
+    let loaded = handler(|function| function.limits.time = Duration::from_mins(1));
     let piece = |number: u8| Bytes::from(vec![number; 300_000]);
     let frames = (0..20).map(move |number| Ok(Frame::data(piece(number))));
     let body = StreamBody::new(stream::iter(frames)).boxed_unsync();
@@ -65,7 +65,7 @@ fn megabytes_come_back_as_they_were() {
 
 #[test]
 fn a_response_is_written_no_faster_than_it_is_read() {
-    let loaded = handler(|function| function.limits.time = Duration::from_secs(60));
+    let loaded = handler(|function| function.limits.time = Duration::from_mins(1));
     let taken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&taken);
     let pieces = stream::repeat_with(move || {
@@ -128,7 +128,7 @@ fn an_endless_writer_is_stopped_by_going_away() {
 
 #[test]
 fn large_responses_are_whole() {
-    let loaded = handler(|function| function.limits.time = Duration::from_secs(60));
+    let loaded = handler(|function| function.limits.time = Duration::from_mins(1));
     let (_, bytes) = answer(&loaded, get("/large?5000000")).unwrap();
     assert_eq!(bytes.len(), 5_000_000);
 }

@@ -94,7 +94,7 @@ fn a_trap_after_the_head_is_the_error_of_the_body() {
 
 #[test]
 fn an_endless_writer_is_stopped_by_going_away() {
-    let loaded = handler(|function| function.limits.time = Duration::from_secs(60));
+    let loaded = handler(|function| function.limits.time = Duration::from_mins(1));
     let (world, seen) = World::new();
     on_worker(async {
         let response = loaded.call(get("/endless"), world).await.unwrap();

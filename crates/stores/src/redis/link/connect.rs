@@ -4,6 +4,7 @@ use std::fmt;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, Value as Reply, cmd};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use weir_model::limits::redis as limits;
 
@@ -48,7 +49,7 @@ pub(super) async fn open(
             Target::Fixed(address) => address.clone(),
             Target::Primary(name) => primary(config, name).await?,
         };
-        let wire = plain(&address, &login(config), pushed).await?;
+        let wire = logged_in(config, &address, (&login(config), pushed)).await?;
         prepare(config, wire)
             .await
             .map_err(|error| format!("{address}: {error}"))
@@ -80,17 +81,31 @@ fn login_of(username: Option<&str>, password: Option<&str>) -> RedisConnectionIn
     login
 }
 
-/// A connection that is logged in.
-async fn plain(
+/// A connection that is logged in, and encrypted if it is to be.
+async fn logged_in(
+    setup: &Setup,
     address: &str,
+    (login, pushed): (&RedisConnectionInfo, Option<Pushed>),
+) -> Result<Wire, String> {
+    let opening = async {
+        let stream = TcpStream::connect(address).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| error.to_string())?;
+        match &setup.tls {
+            None => over(stream, login, pushed).await,
+            Some(tls) => over(tls.encrypt(stream, address).await?, login, pushed).await,
+        }
+    };
+    opening.await.map_err(|error| format!("{address}: {error}"))
+}
+
+async fn over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     login: &RedisConnectionInfo,
     pushed: Option<Pushed>,
 ) -> Result<Wire, String> {
-    let failed = |error: &dyn fmt::Display| format!("{address}: {error}");
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| failed(&error))?;
-    stream.set_nodelay(true).map_err(|error| failed(&error))?;
     let mut settings = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_pipeline_buffer_size(limits::WRITE_QUEUE)
@@ -102,7 +117,7 @@ async fn plain(
         });
     }
     let opened = MultiplexedConnection::new_with_config(login, stream, settings).await;
-    let (connection, driver) = opened.map_err(|error| failed(&error))?;
+    let (connection, driver) = opened.map_err(|error| error.to_string())?;
     Ok((connection, Box::pin(driver)))
 }
 
@@ -144,7 +159,7 @@ async fn primary(config: &Setup, name: &str) -> Result<String, String> {
     for address in &config.addresses {
         // One that is silent must leave time for the others.
         let time = limits::CONNECT_TIME / 4;
-        let asked = tokio::time::timeout(time, ask_sentinel(address, &login, name)).await;
+        let asked = tokio::time::timeout(time, ask_sentinel(config, address, (&login, name))).await;
         match asked {
             Ok(Ok(primary)) => return Ok(primary),
             Ok(Err(error)) => last = error,
@@ -157,11 +172,11 @@ async fn primary(config: &Setup, name: &str) -> Result<String, String> {
 }
 
 async fn ask_sentinel(
+    config: &Setup,
     address: &str,
-    login: &RedisConnectionInfo,
-    name: &str,
+    (login, name): (&RedisConnectionInfo, &str),
 ) -> Result<String, String> {
-    let mut wire = plain(address, login, None).await?;
+    let mut wire = logged_in(config, address, (login, None)).await?;
     let mut command = cmd("SENTINEL");
     command.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
     match ask(&mut wire, &command).await? {

@@ -41,6 +41,7 @@ impl Local {
             in_use: "run".into(),
             grants: Arc::new(grants),
             owner,
+            meter: Arc::default(),
         };
         Ok(Self {
             begun: Instant::now(),
