@@ -3,7 +3,11 @@
 //! What is generated needs nothing but itself: types with their bytes, and for each map a class over
 //! the functions of `wasi_map_v1`. The same schema gives the same files.
 
+mod assemblyscript;
 mod c;
+mod cpp;
+mod embedded;
+mod go;
 mod javascript;
 mod proto;
 mod python;
@@ -20,6 +24,12 @@ pub enum Language {
     Rust,
     /// C11.
     C,
+    /// C++17, also without exceptions.
+    Cpp,
+    /// Go 1.24 and later.
+    Go,
+    /// AssemblyScript.
+    AssemblyScript,
     /// Python 3.9 and later.
     Python,
     /// JavaScript modules.
@@ -44,6 +54,9 @@ pub fn generate(schema: &Schema, language: Language, stem: &str) -> Vec<Generate
     match language {
         Language::Rust => rust::files(schema, &stem),
         Language::C => c::files(schema, &stem),
+        Language::Cpp => cpp::files(schema, &stem),
+        Language::Go => go::files(schema, &stem),
+        Language::AssemblyScript => assemblyscript::files(schema, &stem),
         Language::Python => python::files(schema, &stem),
         Language::JavaScript => javascript::files(schema, &stem),
         Language::Proto => proto::files(schema, &stem),

@@ -13,6 +13,8 @@ pub mod key;
 pub mod name;
 pub mod problem;
 pub mod schema;
+pub mod section;
+pub mod typed;
 pub mod value;
 
 #[cfg(feature = "codegen")]
@@ -21,6 +23,7 @@ pub mod generate;
 pub mod read;
 
 mod expression;
+#[cfg(feature = "codegen")]
 mod lower;
 mod wire;
 

@@ -60,6 +60,8 @@ pub(crate) struct Lowering {
     open: Vec<String>,
     /// Where records have their messages around them: its depth by type.
     depths: Vec<usize>,
+    /// Of how many values the default of each type is made.
+    sizes: Vec<usize>,
     names: HashMap<String, TypeId>,
 }
 
@@ -130,6 +132,20 @@ impl Lowering {
             let expected = format!("at most {} records in each other", limits::VALUE_DEPTH_MAX);
             self.problem(place, found, expected);
         }
+        let parts = definition.kind.default_parts(&self.sizes);
+        if parts > limits::DEFAULT_PARTS_MAX {
+            let found = format!("a default `{}` would have {parts} values", definition.name);
+            let expected = format!("at most {}", limits::DEFAULT_PARTS_MAX);
+            self.problem(place, found, expected);
+        }
+        if definition.kind.parts() > limits::PARTS_MAX {
+            let found = format!(
+                "`{}` has {} parts",
+                definition.name,
+                definition.kind.parts()
+            );
+            self.problem(place, found, format!("at most {}", limits::PARTS_MAX));
+        }
         if self.schema.types.len() == limits::TYPES_MAX {
             let expected = format!("at most {}", limits::TYPES_MAX);
             self.problem(place, "there are too many types".to_owned(), expected);
@@ -145,6 +161,9 @@ impl Lowering {
         self.names.insert(definition.name.clone(), id);
         self.schema.types.push(definition);
         self.depths.push(depth);
+        // One that was told is enough: those around it are not told too.
+        let is_told = parts > limits::DEFAULT_PARTS_MAX;
+        self.sizes.push(if is_told { 1 } else { parts });
         id
     }
 

@@ -3,12 +3,13 @@
 //! Invariants of a schema: a type refers only to types before it, so there is no recursion; numbers
 //! of fields and cases are unique; no name is there twice.
 
+mod bounds;
 mod canonical;
 mod compatible;
 mod layout;
 
 pub use canonical::{CanonicalError, Hash};
-pub use compatible::{Break, compatible};
+pub use compatible::{Break, compatible, covers};
 pub use layout::{Layout, NoLayout, Slot, layout};
 
 /// Types and maps.
@@ -48,22 +49,6 @@ pub enum Kind {
     Enum(Vec<Name>),
     /// Any of several names, stored as a number with a bit for each.
     Flags(Vec<Name>),
-}
-
-impl Kind {
-    /// How many types are in each other from this one on, given the same of all types before it.
-    pub(crate) fn depth(&self, before: &[usize]) -> usize {
-        let depth = |ty: Type| match ty {
-            Type::Named(id) => before.get(id.0).copied().unwrap_or(0),
-            _ => 0,
-        };
-        let parts = match self {
-            Self::Record(record) => record.fields.iter().map(|field| depth(field.ty)).max(),
-            Self::Variant(cases) => cases.iter().filter_map(|case| case.ty).map(depth).max(),
-            Self::Enum(_) | Self::Flags(_) => None,
-        };
-        1 + parts.unwrap_or(0)
-    }
 }
 
 /// Fields of a message.

@@ -27,6 +27,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time;
+use weir_bindgen::typed::Typed;
 use weir_model::{Site, limits};
 
 use maps::Watches;
@@ -65,6 +66,8 @@ pub trait Observe: Send + Sync + 'static {
     fn set_log(&self, filter: &str) -> Result<(), String>;
     /// The shared maps; `None`: there are none to be shown.
     fn maps(&self) -> Option<weir_maps::Engine>;
+    /// What keys and values of a map are; `None`: bytes.
+    fn typed_map(&self, map: &str) -> Option<Arc<Typed>>;
 }
 
 /// Serves until `shutdown` completes, then lets exchanges in flight end. Not `Send`: maps are

@@ -135,7 +135,7 @@ fn lowered_module(
     let FilePath(written) = &module.file.value;
     let file = folder.join(written);
     let may_be_missing = module.build.is_some() && reader.module_files == ModuleFiles::ToBeBuilt;
-    if let Some(refusal) = refused_file(&file, written)
+    if let Some(refusal) = refused_file(&file, written, "a WebAssembly module")
         && !may_be_missing
     {
         reader.refuse_at(&module.file.place, refusal);
@@ -163,9 +163,9 @@ fn lowered_build(build: &BuildText, folder: &Path) -> Build {
     }
 }
 
-fn refused_file(file: &Path, written: &Path) -> Option<Refusal> {
+fn refused_file(file: &Path, written: &Path, kind: &str) -> Option<Refusal> {
     let written = written.display().to_string();
-    let expected = format!("a WebAssembly module at {}", file.display());
+    let expected = format!("{kind} at {}", file.display());
     match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_file() => None,
         Ok(_) => Some(Refusal::new(

@@ -27,6 +27,8 @@ pub struct SharedMap {
     pub slots: u16,
     /// What is kept near of a map on other machines.
     pub cache: Option<NearMap>,
+    /// The file that says what its keys and values are; `None`: bytes.
+    pub declaration: Option<PathBuf>,
 }
 
 /// A near cache.
@@ -94,6 +96,7 @@ impl Default for SharedMap {
             eviction: MapEviction::default(),
             slots: 1,
             cache: None,
+            declaration: None,
         }
     }
 }

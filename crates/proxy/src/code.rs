@@ -19,6 +19,7 @@ use weir_model::{
 };
 
 use crate::gateway::PrepareError;
+use crate::maps::declared::Declarations;
 use crate::plugin::ModuleFile;
 pub use file::read_module;
 use first::First;
@@ -75,7 +76,11 @@ impl Library {
     /// # Errors
     ///
     /// [`PrepareError`] names the filter, the module and the reason.
-    pub(crate) fn open(engine: &Engine, site: &Site) -> Result<Self, PrepareError> {
+    pub(crate) fn open(
+        engine: &Engine,
+        site: &Site,
+        declarations: &Declarations,
+    ) -> Result<Self, PrepareError> {
         let is_needed = !site.filters.is_empty() || !site.functions.is_empty();
         let cache = is_needed.then(|| open_cache(&site.code_cache)).flatten();
         let cache = cache.map(Arc::new);
@@ -83,6 +88,9 @@ impl Library {
         let mut wanted: BTreeMap<CodeKey, &Source> = BTreeMap::new();
         for filter in site.filters.values() {
             if let Some(source) = sources.get(&filter.module) {
+                declarations
+                    .admit(&filter.into(), source.bytes())
+                    .map_err(Box::new)?;
                 wanted.insert((source.digest().clone(), filter.engine), source);
             }
         }

@@ -24,6 +24,7 @@ use weir_guest::code::Cache;
 use weir_model::{Function, ModuleSource, Name, Site};
 
 use crate::gateway::{PrepareError, read_module};
+use crate::maps::declared::Declarations;
 pub(crate) use body::{from_client, none};
 pub(crate) use call::{Trail, call, kind_of};
 use capacity::{AllTurns, Turns};
@@ -47,11 +48,12 @@ impl Functions {
     /// Makes the code of every function, or finds it in the cache.
     ///
     /// # Errors
-    /// [`PrepareError::Function`], [`PrepareError::Functions`], [`PrepareError::Read`].
+    /// [`PrepareError::Function`], [`PrepareError::Functions`], [`PrepareError::Read`],
+    /// [`PrepareError::Declaration`].
     pub(crate) fn load(
         site: &Site,
-        engine: &Engine,
-        cache: Option<Arc<Cache>>,
+        (engine, cache): (&Engine, Option<Arc<Cache>>),
+        declarations: &Declarations,
     ) -> Result<Self, PrepareError> {
         if site.functions.is_empty() {
             return Ok(Self(BTreeMap::new()));
@@ -60,7 +62,11 @@ impl Functions {
             .map_err(|error| PrepareError::Functions(error.to_string()))?;
         let all = AllTurns::new(site.function_instances);
         let hosted = |(name, function): (&Name, &Function)| {
-            let hosted = Hosted::load(site, (&runtime, function), &all)?;
+            let bytes = bytes_of(site, function)?;
+            declarations
+                .admit(&function.into(), &bytes)
+                .map_err(Box::new)?;
+            let hosted = Hosted::load((&runtime, function), &bytes, &all)?;
             Ok((name.clone(), Arc::new(hosted)))
         };
         site.functions
@@ -86,8 +92,8 @@ impl Functions {
 
 impl Hosted {
     fn load(
-        site: &Site,
         (runtime, function): (&Runtime, &Function),
+        bytes: &[u8],
         all: &AllTurns,
     ) -> Result<Self, PrepareError> {
         let failed = |error: LoadError| PrepareError::Function {
@@ -95,19 +101,8 @@ impl Hosted {
             module: function.module.clone(),
             error: Box::new(error),
         };
-        let bytes = match site.modules.get(&function.module).map(|one| &one.source) {
-            Some(ModuleSource::File(path)) => {
-                read_module(path).map_err(|error| PrepareError::Read {
-                    module: function.module.clone(),
-                    path: path.clone(),
-                    error,
-                })?
-            }
-            // The lowering refuses dangling names.
-            None => Vec::new().into(),
-        };
         Ok(Self {
-            loaded: Loaded::new(runtime, function, &bytes).map_err(failed)?,
+            loaded: Loaded::new(runtime, function, bytes).map_err(failed)?,
             turns: Turns::new(&function.limits, all),
             stats: FunctionStats::new(function.name.clone()),
             model: function.clone(),
@@ -123,5 +118,18 @@ impl Hosted {
         let (running, waiting) = (self.turns.running(), self.turns.waiting());
         self.stats
             .report(self.loaded.kind().name(), running, waiting)
+    }
+}
+
+/// The module of a function.
+fn bytes_of(site: &Site, function: &Function) -> Result<Vec<u8>, PrepareError> {
+    match site.modules.get(&function.module).map(|one| &one.source) {
+        Some(ModuleSource::File(path)) => read_module(path).map_err(|error| PrepareError::Read {
+            module: function.module.clone(),
+            path: path.clone(),
+            error,
+        }),
+        // The lowering refuses dangling names.
+        None => Ok(Vec::new()),
     }
 }

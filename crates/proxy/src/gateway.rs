@@ -27,6 +27,7 @@ pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
 use crate::function::{Desk, FunctionReport, Functions, Pools, serve_desk};
+use crate::maps::declared::DeclarationError;
 use crate::maps::{MapNotices, Opening, SharedMaps, StoreError};
 use crate::metrics::Metrics;
 use crate::plugin::{FilterStats, LineReader, Meter, Nursery, PluginError, PluginLog};
@@ -214,6 +215,9 @@ pub enum PrepareError {
     /// A store of maps cannot be used.
     #[error(transparent)]
     Store(#[from] Box<StoreError>),
+    /// A declaration of a map cannot be used, or contradicts entries or a module.
+    #[error(transparent)]
+    Declaration(#[from] Box<DeclarationError>),
     /// The system gives no random bytes for the key of hashes.
     #[error("cannot make a key for hashes: {0}")]
     Randomness(String),
@@ -267,14 +271,18 @@ impl Prepared {
         warn_of_capabilities(&site);
         let engine = Engine::new()?;
         let maps = SharedMaps::new(&site, opening)?;
-        let library = Library::open(&engine, &site)?;
+        let library = Library::open(&engine, &site, maps.declarations())?;
         let filters = site.filters.iter();
         let environment = environment(&site);
         let (rules, touched) = rules(&site, &environment)?;
         let library = Arc::new(library);
         let waiting = waiting(&site);
         can_wait(&site, &waiting)?;
-        let functions = Functions::load(&site, &engine, library.shared_cache())?;
+        let functions = Functions::load(
+            &site,
+            (&engine, library.shared_cache()),
+            maps.declarations(),
+        )?;
         let lines = Arc::new(LineReader::default());
         let process = Process {
             metrics: Metrics::new(),
@@ -496,6 +504,12 @@ impl Process {
     #[must_use]
     pub fn maps(&self) -> &weir_maps::Engine {
         self.maps.engine()
+    }
+
+    /// What keys and values of a map are; `None`: bytes.
+    #[must_use]
+    pub fn typed_map(&self, map: &str) -> Option<Arc<weir_bindgen::typed::Typed>> {
+        self.maps.declarations().typed(map).cloned()
     }
 
     /// What a filter touched or was refused; `None`: there is no such filter.

@@ -4,6 +4,7 @@
 //! Where a map's entries are is decided in one place, [`stores`]. Policy: there are no tenants, so
 //! all names are in one scope.
 
+pub mod declared;
 mod keeper;
 mod notices;
 mod stores;
@@ -12,7 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_maps::budget::{Account, Amount};
-use weir_maps::store::Store as _;
 use weir_maps::{
     Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Meter, Numbers, Prices,
     Rate, Rights, SystemClock,
@@ -20,6 +20,7 @@ use weir_maps::{
 use weir_model::{MapEviction, MapGrants, MapRate, Name, SharedMap, Site, limits::maps as limits};
 
 use crate::gateway::PrepareError;
+use declared::Declarations;
 use keeper::Keeper;
 pub(crate) use notices::{Bell, MapNotice, MapNotices};
 pub(crate) use stores::Opening;
@@ -83,14 +84,16 @@ pub(crate) struct SharedMaps {
     uses: BTreeMap<Name, Identity>,
     keeper: Keeper,
     stores: Stores,
+    declarations: Declarations,
 }
 
 impl SharedMaps {
     /// Makes the maps of a site, in the stores that they are to have.
     ///
     /// # Errors
-    /// [`PrepareError::Map`], [`PrepareError::Store`].
+    /// [`PrepareError::Map`], [`PrepareError::Store`], [`PrepareError::Declaration`].
     pub(crate) fn new(site: &Site, opening: Opening) -> Result<Self, PrepareError> {
+        let declarations = Declarations::read(site).map_err(Box::new)?;
         let mut stores = Stores::open(site, opening).map_err(Box::new)?;
         let engine = Engine::new(Arc::<SystemClock>::default());
         let unlimited = Amount {
@@ -104,12 +107,17 @@ impl SharedMaps {
                 map: name.clone(),
                 error,
             };
-            let back_end = stores.back_end((name, map), &operator).map_err(Box::new)?;
-            match back_end {
-                Some(back_end) => engine.define_with(SCOPE, name, (options(map), back_end)),
-                None => engine.define(SCOPE, name, (options(map), &operator)),
+            let mut options = options(map);
+            options.ttl = declarations.ttl(name, map);
+            let back_end = stores.back_end((name, map), (&options, &operator));
+            match back_end.map_err(Box::new)? {
+                Some(back_end) => engine.define_with(SCOPE, name, (options, back_end)),
+                None => engine.define(SCOPE, name, (options, &operator)),
             }
             .map_err(map_error)?;
+        }
+        if opening == Opening::Open {
+            stores.mark(&declarations).map_err(Box::new)?;
         }
         let filters = site.filters.iter();
         let filters = filters.map(|(name, filter)| (name, &filter.grants.maps));
@@ -122,6 +130,7 @@ impl SharedMaps {
             uses: uses.collect(),
             engine,
             stores,
+            declarations,
         })
     }
 
@@ -147,7 +156,9 @@ impl SharedMaps {
     ) -> Result<(), MapError> {
         let map = site.maps.get(name).ok_or(MapError::NoEntry)?;
         self.engine.undefine(SCOPE, name);
-        let definition = (options(map), back_end);
+        let mut options = options(map);
+        options.ttl = self.declarations.ttl(name, map);
+        let definition = (options, back_end);
         self.engine.define_with(SCOPE, name, definition)
     }
 
@@ -204,6 +215,11 @@ impl SharedMaps {
             refused: meter.refused(),
             units: meter.has_rate().then(|| meter.spent()),
         })
+    }
+
+    /// What maps are declared to hold.
+    pub(crate) fn declarations(&self) -> &Declarations {
+        &self.declarations
     }
 
     /// The engine.

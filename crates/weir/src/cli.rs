@@ -333,13 +333,17 @@ pub enum MapCommand {
         /// The map.
         map: String,
     },
-    /// Write the value of an entry to standard output, byte by byte.
+    /// Write the value of an entry to standard output: as JSON if the map has a declaration, byte by
+    /// byte otherwise.
     Get {
         /// The map.
         map: String,
         /// The key.
         #[command(flatten)]
         key: Key,
+        /// The bytes as they are stored.
+        #[arg(long)]
+        raw: bool,
     },
     /// Store a value.
     Set(MapSet),
@@ -383,9 +387,12 @@ pub struct MapSet {
     /// The key.
     #[command(flatten)]
     pub key: Key,
-    /// The value; left out: standard input.
+    /// The value, as JSON if the map has a declaration; left out: standard input.
     #[arg(conflicts_with_all = ["file", "number"])]
     pub value: Option<String>,
+    /// The value is stored byte by byte, whatever the map's declaration says.
+    #[arg(long, conflicts_with = "number")]
+    pub raw: bool,
     /// The value is what this file holds.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "number")]
     pub file: Option<PathBuf>,
@@ -406,10 +413,10 @@ pub struct MapSet {
 /// A key, as text or as bytes.
 #[derive(Args, Clone, Debug)]
 pub struct Key {
-    /// The key.
+    /// The key; of a map with a declaration as its type is written: `7`, `true`, `ann`.
     #[arg(value_name = "KEY")]
     pub key: String,
-    /// The key is percent-encoded: `%00` is a byte.
+    /// The key is percent-encoded bytes: `%00` is a byte.
     #[arg(long)]
     pub encoded: bool,
 }
@@ -436,6 +443,10 @@ pub struct Bindgen {
     /// an older `.map` file with its types beside it.
     #[arg(long, value_name = "OLD", value_hint = ValueHint::FilePath)]
     pub check: Option<PathBuf>,
+    /// Put the schema into a module, for languages whose generated code does not do that itself
+    /// (Go, AssemblyScript, Python, JavaScript): the gateway compares it when it loads the module.
+    #[arg(long, value_name = "MODULE", value_hint = ValueHint::FilePath, conflicts_with_all = ["lang", "format", "schema"])]
+    pub embed: Option<PathBuf>,
     /// Print the schema as JSON, for `--check` of later versions.
     #[arg(long, conflicts_with_all = ["lang", "format"])]
     pub schema: bool,
@@ -448,6 +459,12 @@ pub enum BindgenLanguage {
     Rust,
     /// C11.
     C,
+    /// C++17, also without exceptions.
+    Cpp,
+    /// Go.
+    Go,
+    /// AssemblyScript.
+    Assemblyscript,
     /// Python, for components.
     Python,
     /// JavaScript, for components.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Generated, comment, fixed, form, laid_out, route, words};
+use super::{Generated, comment, embedded, fixed, form, laid_out, route, words};
 use crate::name::{kebab, shouting, snake};
 use crate::schema::{
     Bits, Case, Field, Key, Kind, Map, Record, Rule, Schema, Service, Sign, Stored, Type, TypeId,
@@ -46,7 +46,9 @@ impl C<'_> {
             out.push('\n');
             self.service(&mut out, service);
         }
-        out.push_str("\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
+        out.push_str("\n#ifdef __cplusplus\n}\n#endif\n");
+        out.push_str(&embedded::c(self.schema));
+        out.push_str("#endif\n");
         out
     }
 

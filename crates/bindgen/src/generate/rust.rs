@@ -6,7 +6,9 @@ mod service;
 
 use std::fmt::Write as _;
 
-use super::{Generated, comment, fixed, form, is_packed, laid_out, plain_integer, route, words};
+use super::{
+    Generated, comment, embedded, fixed, form, is_packed, laid_out, plain_integer, route, words,
+};
 use crate::name::{pascal, shouting, snake};
 use crate::schema::{Case, Definition, Field, Kind, Name, Record, Rule, Schema, Type, TypeId};
 
@@ -43,6 +45,7 @@ fn source(schema: &Schema) -> String {
         out.push('\n');
         rust.service(&mut out, service);
     }
+    out.push_str(&embedded::rust(schema));
     out
 }
 

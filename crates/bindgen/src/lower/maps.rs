@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use weir_model::limits::bindgen as limits;
+
 use super::{Lowering, path};
 use crate::declaration::{Declarations, Encoding, MapDeclaration};
 use crate::expression::{Expression, Kind as Written};
@@ -15,6 +17,12 @@ impl Lowering {
     /// Lowers the maps of a file and the types that they need.
     pub(crate) fn declarations(&mut self, declarations: &Declarations) {
         let names = self.used(declarations);
+        if self.schema.maps.len() + declarations.maps.len() > limits::MAPS_MAX {
+            let place = &declarations.maps[limits::MAPS_MAX - self.schema.maps.len()].place;
+            let expected = format!("at most {}", limits::MAPS_MAX);
+            self.problem(place, "there are too many maps".to_owned(), expected);
+            return;
+        }
         for declared in &declarations.maps {
             if let Some(map) = self.map(declared, &names) {
                 self.schema.maps.push(map);

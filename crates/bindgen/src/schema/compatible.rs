@@ -3,6 +3,8 @@
 //! New fields, cases, flags and maps may come, and fields may go: what is unknown is kept as it is. A
 //! number means one name and one type for ever.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use super::{Case, Field, Kind, Map, Name, Record, Schema, Stored, Type, TypeId};
@@ -23,13 +25,36 @@ struct Check<'s> {
     old: &'s Schema,
     new: &'s Schema,
     map: &'s str,
+    gone: Gone,
     breaks: Vec<Break>,
+    /// Types that were compared: each pair once, or types that hold each other twice would be
+    /// compared without end.
+    seen: BTreeSet<(TypeId, TypeId)>,
+}
+
+/// What a field that is gone means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    Fine,
+    Broken,
 }
 
 /// All that makes entries of the old schema unreadable; nothing if there is none. Maps that are gone
 /// or new break nothing.
 #[must_use]
 pub fn compatible(old: &Schema, new: &Schema) -> Vec<Break> {
+    compared((old, new), Gone::Fine)
+}
+
+/// Whether the new schema knows all that the old one knew, so that a later one need only be compared
+/// with the new one.
+#[must_use]
+pub fn covers(new: &Schema, old: &Schema) -> bool {
+    let is_there = |map: &Map| new.map(&map.name).is_some();
+    old.maps.iter().all(is_there) && compared((old, new), Gone::Broken).is_empty()
+}
+
+fn compared((old, new): (&Schema, &Schema), gone: Gone) -> Vec<Break> {
     let mut breaks = Vec::new();
     for map in &old.maps {
         let Some(now) = new.map(&map.name) else {
@@ -39,7 +64,9 @@ pub fn compatible(old: &Schema, new: &Schema) -> Vec<Break> {
             old,
             new,
             map: &map.name,
+            gone,
             breaks: Vec::new(),
+            seen: BTreeSet::new(),
         };
         check.map(map, now);
         breaks.append(&mut check.breaks);
@@ -87,6 +114,9 @@ impl Check<'_> {
     }
 
     fn types(&mut self, place: &str, old: TypeId, new: TypeId) {
+        if !self.seen.insert((old, new)) {
+            return;
+        }
         match (
             &self.old.definition(old).kind,
             &self.new.definition(new).kind,
@@ -119,6 +149,8 @@ impl Check<'_> {
                 None => {
                     if let Some(is) = new.fields.iter().find(|is| is.name == was.name) {
                         self.broken(&at, renumbered(was.number, is.number));
+                    } else if self.gone == Gone::Broken {
+                        self.broken(&at, "is gone".to_owned());
                     }
                 }
             }

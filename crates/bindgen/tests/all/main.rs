@@ -2,8 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod declarations;
+mod foreign;
 mod generated;
 mod programs;
 mod schemas;
+mod sections;
 mod support;
+mod typed;
 mod values;

@@ -1,6 +1,7 @@
 //! Generated code in the languages whose programs are not there wherever Rust is.
 #![allow(missing_docs, clippy::unwrap_used, dead_code, reason = "tests")]
 
+mod compiled;
 #[path = "../all/programs.rs"]
 mod programs;
 #[path = "../all/support.rs"]

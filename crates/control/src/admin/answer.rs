@@ -26,7 +26,8 @@ const OVERVIEW: &str = "nothing here; there are: / /healthz /readyz /metrics /st
                         /plugins/NAME/touched, \
                         POST /log?level=debug, POST /log?plugins=debug and \
                         POST /log?plugin=NAME&level=debug; maps: /maps /maps/NAME \
-                        /maps/NAME/entries?prefix= /maps/NAME/entry?key= (GET, PUT, DELETE) \
+                        /maps/NAME/entries?prefix= /maps/NAME/entry?key= (GET, PUT, DELETE; \
+                        typed_key= and typed for values as JSON) \
                         /maps/NAME/watch?prefix=\n";
 
 /// The answer's kind and text.
@@ -86,7 +87,7 @@ pub(super) async fn answer(
             }
             Ok(()) => {
                 let request = Request::from_parts(head, body);
-                maps::answer(request, (&engine, &observe.site()), watches).await
+                maps::answer(request, observe, (&engine, watches)).await
             }
         };
         return match told {

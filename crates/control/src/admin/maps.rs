@@ -10,6 +10,9 @@
 //! | `DELETE /maps/NAME/entry?key=&if_version=` | removes an entry |
 //! | `GET /maps/NAME/watch?prefix=` | changes from now on, a JSON object a line, until the client goes |
 //!
+//! `typed_key=` in the place of `key=` is a key as people write it (`7` for a number), and with `typed`
+//! values are JSON, as the map's declaration says what they are; without a declaration both are bytes.
+//!
 //! Names and keys are percent-encoded; `scope=` names the scope of a map that has one. The operator
 //! needs no grant.
 
@@ -18,6 +21,7 @@ mod view;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,11 +31,13 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value as Json, json};
+use weir_bindgen::typed::{Typed, TypedError};
 use weir_maps::graph::Root;
 use weir_maps::store::{Condition, Found, Range, Seen, Stat, Store as _, Terms};
 use weir_maps::{Answer, Change, Engine, MapError, Value, Watch};
-use weir_model::{Site, limits};
+use weir_model::limits;
 
+use super::Observe;
 use super::answer::{Answer as Reply, TEXT};
 use super::query::{decoded, parameter};
 
@@ -131,10 +137,10 @@ fn split(rest: &str) -> Option<(String, Part)> {
 /// Answers a request whose path and method [`methods`] has admitted.
 pub(super) async fn answer(
     request: Request<Incoming>,
-    (engine, site): (&Engine, &Site),
-    watches: &Watches,
+    observe: &dyn Observe,
+    maps: (&Engine, &Watches),
 ) -> Told {
-    let outcome = carry_out(request, (engine, site), watches).await;
+    let outcome = carry_out(request, observe, maps).await;
     outcome.unwrap_or_else(|Refusal(status, text)| {
         Told::Whole(Reply::new(status, TEXT, format!("{text}\n")))
     })
@@ -143,22 +149,32 @@ pub(super) async fn answer(
 /// All named maps with the numbers that are at hand, and those of maps without names: what
 /// `GET /maps` shows, without asking anybody.
 #[must_use]
-pub fn at_hand(engine: &Engine, site: &Site) -> Json {
+pub fn at_hand(engine: &Engine, observe: &dyn Observe) -> Json {
+    let site = observe.site();
     let maps = engine.list().into_iter();
-    let maps = maps.map(|(scope, name, map)| view::numbers((&scope, &name), (&map, site), None));
+    let maps = maps.map(|(scope, name, map)| {
+        let typed = typed(observe, (&scope, &name));
+        view::numbers((&scope, &name), (&map, &site, typed.as_deref()), None)
+    });
     view::all(engine, &maps.collect::<Vec<_>>())
+}
+
+/// What a map is declared to hold. Declarations are of the maps of the configuration, which have no
+/// scope.
+fn typed(observe: &dyn Observe, (scope, name): (&str, &str)) -> Option<Arc<Typed>> {
+    scope.is_empty().then(|| observe.typed_map(name)).flatten()
 }
 
 async fn carry_out(
     request: Request<Incoming>,
-    (engine, site): (&Engine, &Site),
-    watches: &Watches,
+    observe: &dyn Observe,
+    (engine, watches): (&Engine, &Watches),
 ) -> Outcome {
     let (head, body) = request.into_parts();
     let query = head.uri.query();
     let rest = head.uri.path().strip_prefix("/maps/").unwrap_or_default();
     let Some((name, part)) = split(rest) else {
-        return list(engine, site).await;
+        return list(engine, observe).await;
     };
     let scope = parameter(query, "scope").unwrap_or_default();
     let scope = String::from_utf8_lossy(&scope);
@@ -166,28 +182,66 @@ async fn carry_out(
         let text = format!("there is no map {name:?}; GET /maps lists them");
         Refusal(StatusCode::NOT_FOUND, text)
     })?;
+    let typed = typed(observe, (&scope, &name));
+    let asked = Asked {
+        query,
+        typed: typed.as_deref(),
+    };
     match (part, &head.method) {
         (Part::Numbers, _) => {
             let stat = stat_of(&map).await?;
-            let shown = view::numbers((&scope, &name), (&map, site), Some(stat));
+            let held = (&map, &*observe.site(), asked.typed);
+            let shown = view::numbers((&scope, &name), held, Some(stat));
             Ok(Told::Whole(Reply::json(&shown)))
         }
-        (Part::Entries, _) => entries(&map, query).await,
+        (Part::Entries, _) => entries(&map, &asked).await,
         (Part::Watch, _) => watch(&map, query, watches).await,
-        (Part::Entry, &Method::PUT) => put(&map, query, body).await,
-        (Part::Entry, &Method::DELETE) => remove(&map, query).await,
-        (Part::Entry, _) => get(&map, query).await,
+        (Part::Entry, &Method::PUT) => put(&map, &asked, body).await,
+        (Part::Entry, &Method::DELETE) => remove(&map, &asked).await,
+        (Part::Entry, _) => get(&map, &asked).await,
     }
 }
 
-async fn list(engine: &Engine, site: &Site) -> Outcome {
+/// A query, and what the map it is about holds.
+struct Asked<'q> {
+    query: Option<&'q str>,
+    typed: Option<&'q Typed>,
+}
+
+impl Asked<'_> {
+    /// The bytes of the key that is meant.
+    fn key(&self) -> Result<Vec<u8>, Refusal> {
+        let Some(text) = parameter(self.query, "typed_key") else {
+            let key = parameter(self.query, "key");
+            return key.ok_or_else(|| Refusal::bad("expected ?key=KEY or ?typed_key=KEY"));
+        };
+        match self.typed {
+            Some(typed) => typed.key(&text).map_err(|error| told(&error)),
+            None => Ok(text),
+        }
+    }
+
+    /// The types of values, if they are to be JSON.
+    fn values(&self) -> Option<&Typed> {
+        parameter(self.query, "typed").and(self.typed)
+    }
+}
+
+fn told(error: &TypedError) -> Refusal {
+    Refusal::bad(error.to_string())
+}
+
+async fn list(engine: &Engine, observe: &dyn Observe) -> Outcome {
+    let site = observe.site();
     let mut maps = Vec::new();
     for (scope, name, map) in engine.list() {
+        let typed = typed(observe, (&scope, &name));
+        let held = (&map, &*site, typed.as_deref());
         // One back end that is away does not hide the others.
         maps.push(match stat_of(&map).await {
-            Ok(stat) => view::numbers((&scope, &name), (&map, site), Some(stat)),
+            Ok(stat) => view::numbers((&scope, &name), held, Some(stat)),
             Err(error) => {
-                let mut known = view::numbers((&scope, &name), (&map, site), None);
+                let mut known = view::numbers((&scope, &name), held, None);
                 known["error"] = error.to_string().into();
                 known
             }
@@ -200,8 +254,8 @@ async fn stat_of(map: &Root) -> Result<Stat, MapError> {
     map.map().store().stat().wait().await
 }
 
-async fn get(map: &Root, query: Option<&str>) -> Outcome {
-    let key = key_of(query)?;
+async fn get(map: &Root, asked: &Asked<'_>) -> Outcome {
+    let key = asked.key()?;
     let found = map
         .map()
         .store()
@@ -215,12 +269,15 @@ async fn get(map: &Root, query: Option<&str>) -> Outcome {
     let bytes = bytes.ok_or_else(|| {
         Refusal::bad("the entry has no bytes to be shown: it refers to a map, or is a region")
     })?;
-    let reply = Reply::ok(BYTES, bytes).with_version(found.version);
-    Ok(Told::Whole(reply))
+    let reply = match asked.values() {
+        Some(typed) => Reply::json(&typed.show(&bytes).map_err(|error| told(&error))?),
+        None => Reply::ok(BYTES, bytes),
+    };
+    Ok(Told::Whole(reply.with_version(found.version)))
 }
 
-async fn put(map: &Root, query: Option<&str>, body: Incoming) -> Outcome {
-    let key = key_of(query)?;
+async fn put(map: &Root, asked: &Asked<'_>, body: Incoming) -> Outcome {
+    let (key, query) = (asked.key()?, asked.query);
     let version = number(query, "if_version")?;
     let condition = match (parameter(query, "if_absent"), version) {
         (Some(_), Some(_)) => {
@@ -244,22 +301,29 @@ async fn put(map: &Root, query: Option<&str>, body: Incoming) -> Outcome {
         }
         Refusal::bad(format!("the request's body cannot be read: {error}"))
     })?;
-    let value = Value::from(body.to_bytes());
+    let value = match asked.values() {
+        Some(typed) => {
+            let bytes = typed.read(&body.to_bytes());
+            Value::from(Bytes::from(bytes.map_err(|error| told(&error))?))
+        }
+        None => Value::from(body.to_bytes()),
+    };
     let version = map.map().store().write(&key, value, terms).wait().await?;
     tracing::info!(map = map.map().name(), key = %key.escape_ascii(), version, "an entry was stored on the admin address");
     let reply = Reply::json(&json!({ "version": version })).with_version(version);
     Ok(Told::Whole(reply))
 }
 
-async fn remove(map: &Root, query: Option<&str>) -> Outcome {
-    let key = key_of(query)?;
+async fn remove(map: &Root, asked: &Asked<'_>) -> Outcome {
+    let (key, query) = (asked.key()?, asked.query);
     let condition = number(query, "if_version")?.map_or(Condition::Always, Condition::expected);
     map.map().store().remove(&key, condition).wait().await?;
     tracing::info!(map = map.map().name(), key = %key.escape_ascii(), "an entry was removed on the admin address");
     Ok(Told::Whole(Reply::json(&json!({ "removed": true }))))
 }
 
-async fn entries(map: &Root, query: Option<&str>) -> Outcome {
+async fn entries(map: &Root, asked: &Asked<'_>) -> Outcome {
+    let query = asked.query;
     let prefix = parameter(query, "prefix").unwrap_or_default();
     let after = parameter(query, "after");
     let most = limits::ADMIN_PAGE_ENTRIES_MAX;
@@ -284,7 +348,8 @@ async fn entries(map: &Root, query: Option<&str>) -> Outcome {
         }
         page => page?,
     };
-    let items: Vec<Json> = page.items.iter().map(view::entry).collect();
+    let shown = |item| view::entry(item, asked.values());
+    let items: Vec<Json> = page.items.iter().map(shown).collect();
     Ok(Told::Whole(Reply::json(&json!({
         "entries": items,
         "more": page.more,
@@ -305,10 +370,6 @@ async fn watch(map: &Root, query: Option<&str>, watches: &Watches) -> Outcome {
         watches: watches.clone(),
         is_over: false,
     }))
-}
-
-fn key_of(query: Option<&str>) -> Result<Vec<u8>, Refusal> {
-    parameter(query, "key").ok_or_else(|| Refusal::bad("expected ?key=KEY"))
 }
 
 fn number(query: Option<&str>, name: &str) -> Result<Option<u64>, Refusal> {

@@ -1,5 +1,6 @@
 //! The server over real sockets.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ struct Fake {
     is_ready: bool,
     log: Mutex<String>,
     maps: Option<Engine>,
+    typed: BTreeMap<String, Arc<Typed>>,
 }
 
 impl Observe for Fake {
@@ -61,6 +63,10 @@ impl Observe for Fake {
         Ok(())
     }
 
+    fn typed_map(&self, map: &str) -> Option<Arc<Typed>> {
+        self.typed.get(map).cloned()
+    }
+
     fn maps(&self) -> Option<Engine> {
         self.maps.clone()
     }
@@ -98,12 +104,12 @@ fn site() -> Site {
     });
     Site {
         listeners: vec![listener],
-        clusters: std::collections::BTreeMap::new(),
-        modules: std::collections::BTreeMap::new(),
+        clusters: BTreeMap::new(),
+        modules: BTreeMap::new(),
         filters: std::iter::once(("guard".into(), filter())).collect(),
-        functions: std::collections::BTreeMap::new(),
+        functions: BTreeMap::new(),
         function_instances: 1,
-        maps: std::collections::BTreeMap::new(),
+        maps: BTreeMap::new(),
         stores: std::iter::once(("shared".into(), store())).collect(),
         background: Vec::new(),
         admin: None,
@@ -190,6 +196,7 @@ fn fake() -> Arc<Fake> {
     Arc::new(Fake {
         is_ready: true,
         log: Mutex::default(),
+        typed: BTreeMap::new(),
         maps: None,
     })
 }
@@ -223,6 +230,7 @@ async fn a_gateway_that_is_not_ready_says_so() {
     let fake = Arc::new(Fake {
         is_ready: false,
         log: Mutex::default(),
+        typed: BTreeMap::new(),
         maps: None,
     });
     let answer = ask(fake, &format!("GET /readyz HTTP/1.1\r\n{LOCAL}")).await;

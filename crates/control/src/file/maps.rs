@@ -44,6 +44,10 @@ section! {
         /// What is kept near of a map in Redis, so that reading it again needs no round trip
         /// ([maps-redis.md](maps-redis.md#near-caches)). Left out: nothing.
         cache: Option<Placed<NearText>> = None;
+        /// What its keys and values are: a `.map` file with its types beside it, or a schema that
+        /// `weir bindgen --schema` wrote ([typed-maps.md](typed-maps.md#in-the-gateway)). A relative
+        /// path starts at the folder of the configuration file. Left out: bytes.
+        declaration: Option<Placed<FilePath>> = None;
     }
 }
 

@@ -10,6 +10,7 @@ use weir_model::{
 };
 
 use crate::file::{MapQuotaText, MapRateText, MapStoreText, MapText, RightsText};
+use crate::lower::refused_file;
 use crate::problem::{Refusal, alternatives, nearest};
 use crate::shape::named::{Maps, Pairs, Referred};
 use crate::shape::text::{FilePath, NameText};
@@ -32,8 +33,14 @@ pub(super) fn lowered_map(
     around: &mut Around<'_>,
     reader: &mut Reader<'_>,
 ) -> SharedMap {
+    let declaration = map.declaration.as_ref();
+    let declaration = declaration.map(|file| declared(file, around.folder, reader));
     if let Some(pin) = &map.pin {
-        return lowered_pinned((name, map, pin), around, reader);
+        let pinned = lowered_pinned((name, map, pin), around, reader);
+        return SharedMap {
+            declaration,
+            ..pinned
+        };
     }
     let store = match &map.store.value {
         MapStoreText::Memory => MapStore::Memory,
@@ -80,6 +87,7 @@ pub(super) fn lowered_map(
             entries_max: cache.value.entries.0,
             bytes_max: cache.value.bytes.0,
         }),
+        declaration,
     }
 }
 
@@ -89,7 +97,7 @@ fn entries(map: &MapText) -> u64 {
         .map_or(limits::ENTRIES, |entries| entries.0)
 }
 
-/// A map in a file that others share.
+/// A map in a file that others share; its declaration is the caller's matter.
 fn lowered_pinned(
     (name, map, pin): (&Name, &MapText, &Placed<FilePath>),
     around: &mut Around<'_>,
@@ -132,6 +140,7 @@ fn lowered_pinned(
         eviction: MapEviction::Refuse,
         slots: 1,
         cache: None,
+        declaration: None,
     }
 }
 
@@ -193,6 +202,22 @@ fn check_pinned((name, map, pin): (&Name, &MapText, &Placed<FilePath>), reader: 
 
 fn refuse(place: &Place, what: &str, expected: &str, reader: &mut Reader<'_>) {
     reader.refuse_at(place, Refusal::new(what, "", expected));
+}
+
+/// The file of a declaration, which has to be there.
+fn declared(text: &Placed<FilePath>, folder: &Path, reader: &mut Reader<'_>) -> PathBuf {
+    let FilePath(written) = &text.value;
+    let file = folder.join(written);
+    let kind = file.extension().and_then(|kind| kind.to_str());
+    if !matches!(kind, Some("map" | "json")) {
+        let written = written.display().to_string();
+        let what = format!("\"{written}\" is no declaration by its name");
+        let expected = "a name that ends in .map, or in .json for a schema";
+        reader.refuse_at(&text.place, Refusal::new(what, &written, expected));
+    } else if let Some(refusal) = refused_file(&file, written, "a declaration of maps") {
+        reader.refuse_at(&text.place, refusal);
+    }
+    file
 }
 
 /// What a map's store cannot do. `None`: memory.

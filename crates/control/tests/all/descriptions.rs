@@ -63,12 +63,13 @@ fn the_schema_refuses_unknown_keys_and_bad_values() {
 #[test]
 fn the_schema_takes_every_damaged_file_that_the_reader_takes() {
     let schema = schema();
-    let whole = valid::WHOLE.replace("limiter.wasm", "Cargo.toml");
+    let folder = valid::folder();
+    let file = folder.path().join("weir.yaml");
     let mut noise = Noise::default();
     let mut taken = 0;
     for _ in 0..800 {
-        let text = noise.damaged(&whole);
-        if weir_control::parse(&text, &valid::beside_manifest()).is_err() {
+        let text = noise.damaged(valid::WHOLE);
+        if weir_control::parse(&text, &file).is_err() {
             continue;
         }
         let Some(json) = as_json(&text) else { continue };

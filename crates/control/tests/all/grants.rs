@@ -69,8 +69,11 @@ fn every_key_of_a_map_arrives() {
         eviction: MapEviction::Lru,
         slots: 1,
         cache: None,
+        declaration: None,
     };
     assert_eq!(site.maps["sessions"], sessions);
+    let declaration = site.maps["users"].declaration.as_ref();
+    assert!(declaration.is_some_and(|file| file.ends_with("users.map")));
 }
 
 #[test]

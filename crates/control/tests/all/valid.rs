@@ -19,10 +19,17 @@ pub(crate) fn beside_manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("weir.yaml")
 }
 
-/// A folder with `weir.yaml` of this text and an empty `limiter.wasm`.
-pub(crate) fn loaded(text: &str) -> Loaded {
+/// A folder with empty files of the names in [`WHOLE`].
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("limiter.wasm"), b"").unwrap();
+    fs::write(folder.path().join("users.map"), b"").unwrap();
+    folder
+}
+
+/// A folder with `weir.yaml` of this text and the files that it names.
+pub(crate) fn loaded(text: &str) -> Loaded {
+    let folder = folder();
     let file = folder.path().join("weir.yaml");
     fs::write(&file, text).unwrap();
     load(&file).unwrap_or_else(|problems| panic!("{problems}"))

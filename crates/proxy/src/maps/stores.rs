@@ -1,6 +1,7 @@
 //! The back ends of the configuration: opened once, all or none, and closed at the end.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Once};
 use std::time::Instant;
 
@@ -19,7 +20,8 @@ use weir_stores::redis::{
 };
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
-use super::{SCOPE, StoreReport, options};
+use super::declared::{DeclarationError, Declarations};
+use super::{SCOPE, StoreReport};
 
 /// Why a store of the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -142,19 +144,18 @@ impl Stores {
     pub(crate) fn back_end(
         &mut self,
         (map, shared): (&Name, &SharedMap),
-        operator: &Arc<Account>,
+        (options, operator): (&MapOptions, &Arc<Account>),
     ) -> Result<Option<Arc<dyn BackEnd>>, StoreError> {
         let store = match &shared.store {
             MapStore::Memory => return Ok(None),
-            MapStore::Pinned(file) => return self.pin(map, (file, shared)),
+            MapStore::Pinned(file) => return self.pin(map, (file, shared, options)),
             MapStore::Named(store) => store,
         };
         let (map, store) = (map.clone(), store.clone());
         let Some(opened) = self.opened.get(&store) else {
             return Err(StoreError::Unknown { map, store });
         };
-        let options = options(shared);
-        let disk = match opened.kept((&map, shared), (options, operator)) {
+        let disk = match opened.kept((&map, shared), (*options, operator)) {
             Kept::Memory => return Ok(None),
             Kept::Redis(Ok(kept)) => return Ok(Some(kept)),
             Kept::Redis(Err(error)) => return Err(StoreError::Map { map, store, error }),
@@ -169,7 +170,7 @@ impl Stores {
     fn pin(
         &mut self,
         map: &Name,
-        (file, shared): (&PinnedFile, &SharedMap),
+        (file, shared, options): (&PinnedFile, &SharedMap, &MapOptions),
     ) -> Result<Option<Arc<dyn BackEnd>>, StoreError> {
         let failed = |error| StoreError::Pinned {
             map: map.clone(),
@@ -185,7 +186,7 @@ impl Stores {
             std::fs::create_dir_all(folder)
                 .map_err(|error| failed(MapError::Io(format!("{}: {error}", folder.display()))))?;
         }
-        let store = PinnedStore::make(&file.path, &shape, options(shared)).map_err(failed)?;
+        let store = PinnedStore::make(&file.path, &shape, *options).map_err(failed)?;
         let store = Arc::new(store);
         self.pinned.push((map.clone(), Arc::clone(&store)));
         Ok(Some(store))
@@ -207,6 +208,20 @@ impl Stores {
             Some(StoreReport { name, opened, lost })
         };
         self.opened.iter().filter_map(report).collect()
+    }
+
+    /// Notes beside each map's file what it is declared to hold.
+    ///
+    /// # Errors
+    /// Which cannot be written.
+    pub(crate) fn mark(&self, declarations: &Declarations) -> Result<(), DeclarationError> {
+        let disks = self.disks.iter().map(|(map, disk)| (map, disk.stat()));
+        let pinned = self.pinned.iter().map(|(map, store)| (map, store.stat()));
+        for (map, stat) in disks.chain(pinned) {
+            let entries = stat.now().map_or(0, |stat| stat.entries);
+            declarations.stored(map, entries)?;
+        }
+        Ok(())
     }
 
     /// Gives the worker of this thread connections of its own. Inside of its `LocalSet`.
@@ -296,11 +311,7 @@ impl Opened {
 fn opened(name: &Name, store: &Store, opening: Opening) -> Result<Opened, StoreError> {
     let store = match store {
         Store::Durable(files) => Opened::Durable(DurableMaps::new(durable(files))),
-        Store::SsdBacked(files) => Opened::SsdBacked(SsdMaps::new(SsdConfig {
-            folder: files.folder.clone(),
-            memory_bytes: files.memory_bytes,
-            lag: files.lag.unwrap_or(limits::CACHE_SYNC_INTERVAL),
-        })),
+        Store::SsdBacked(files) => Opened::SsdBacked(SsdMaps::new(cache(files))),
         Store::Redis(servers) => {
             let failed = |error| StoreError::Redis {
                 store: name.clone(),
@@ -317,6 +328,28 @@ fn opened(name: &Name, store: &Store, opening: Opening) -> Result<Opened, StoreE
         Opening::Open => store,
         Opening::Trial => Opened::Trial,
     })
+}
+
+/// The file that a map is in, or is to be in; `None`: it is not in a file.
+pub(super) fn file(site: &Site, (name, map): (&Name, &SharedMap)) -> Option<PathBuf> {
+    let store = match &map.store {
+        MapStore::Memory => return None,
+        MapStore::Pinned(file) => return Some(file.path.clone()),
+        MapStore::Named(store) => store,
+    };
+    match site.stores.get(store)? {
+        Store::Durable(files) => Some(DurableMaps::new(durable(files)).path(SCOPE, name)),
+        Store::SsdBacked(files) => Some(SsdMaps::new(cache(files)).path(SCOPE, name)),
+        Store::Redis(_) => None,
+    }
+}
+
+fn cache(files: &FileStore) -> SsdConfig {
+    SsdConfig {
+        folder: files.folder.clone(),
+        memory_bytes: files.memory_bytes,
+        lag: files.lag.unwrap_or(limits::CACHE_SYNC_INTERVAL),
+    }
 }
 
 fn durable(files: &FileStore) -> DurableConfig {

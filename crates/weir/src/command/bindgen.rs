@@ -1,15 +1,15 @@
 //! `weir bindgen`: code for typed maps.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use weir_bindgen::declaration::Declarations;
 use weir_bindgen::generate::{Language, generate};
 use weir_bindgen::read::{Source, Sources, read};
 use weir_bindgen::schema::compatible;
-use weir_bindgen::{Problems, Schema};
-use weir_model::limits::bindgen as limits;
+use weir_bindgen::{Problems, Schema, section};
+use weir_proxy::maps::declared;
 
 use crate::cli::{Bindgen, BindgenLanguage};
 use crate::failure::{Failure, Outcome};
@@ -30,6 +30,9 @@ pub(super) fn run(arguments: &Bindgen, terminal: &mut Terminal<'_>) -> Result<Ou
     if let (Some(lang), Some(out)) = (arguments.lang, &arguments.out) {
         return write(arguments, (lang, out.as_path()), &schema, terminal);
     }
+    if let Some(module) = &arguments.embed {
+        return embed(module, &schema, terminal);
+    }
     let told = format!(
         "{} maps, {} types and {} services are fine\n",
         schema.maps.len(),
@@ -49,37 +52,7 @@ fn refuse(problems: &Problems, terminal: &mut Terminal<'_>) -> Failure {
 }
 
 fn source(path: &Path) -> Result<Source, Failure> {
-    let failed = |error| Failure::read(path, error);
-    let file = fs::File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    file.take(limits::SOURCE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if text.len() as u64 > limits::SOURCE_BYTES_MAX {
-        let told = format!("it has more than {} bytes", limits::SOURCE_BYTES_MAX);
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, told)));
-    }
-    let name = path.display().to_string();
-    Ok(Source { name, text })
-}
-
-/// The types beside a file, in the order of their names.
-fn beside(file: &Path) -> Result<Vec<Source>, Failure> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    let failed = |error| Failure::read(folder, error);
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let kind = path.extension().and_then(|kind| kind.to_str());
-        if matches!(kind, Some("wit" | "proto")) && path.is_file() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| source(path)).collect()
+    declared::source(path).map_err(|error| Failure::read(path, error))
 }
 
 fn load(files: &[std::path::PathBuf], terminal: &mut Terminal<'_>) -> Result<Schema, Failure> {
@@ -88,7 +61,8 @@ fn load(files: &[std::path::PathBuf], terminal: &mut Terminal<'_>) -> Result<Sch
         sources.given.push(source(path)?);
     }
     if let Some(first) = files.first() {
-        sources.beside = beside(first)?;
+        let beside = declared::beside(first);
+        sources.beside = beside.map_err(|(path, error)| Failure::read(&path, error))?;
     }
     read(&sources).map_err(|problems| refuse(&problems, terminal))
 }
@@ -157,10 +131,26 @@ fn write(
     Ok(Outcome::Fine)
 }
 
+/// Puts the schema into a module.
+fn embed(path: &Path, schema: &Schema, terminal: &mut Terminal<'_>) -> Result<Outcome, Failure> {
+    let module = fs::read(path).map_err(|error| Failure::read(path, error))?;
+    let told = |error: section::SectionError| {
+        Failure::read(path, io::Error::new(io::ErrorKind::InvalidData, error))
+    };
+    let module = section::embed(&module, schema).map_err(told)?;
+    fs::write(path, module).map_err(|error| Failure::write(path, error))?;
+    let shown = path.display().to_string();
+    terminal.print(&format!("{} now carries its schema\n", printable(&shown)))?;
+    Ok(Outcome::Fine)
+}
+
 const fn language(chosen: BindgenLanguage) -> Language {
     match chosen {
         BindgenLanguage::Rust => Language::Rust,
         BindgenLanguage::C => Language::C,
+        BindgenLanguage::Cpp => Language::Cpp,
+        BindgenLanguage::Go => Language::Go,
+        BindgenLanguage::Assemblyscript => Language::AssemblyScript,
         BindgenLanguage::Python => Language::Python,
         BindgenLanguage::Javascript => Language::JavaScript,
         BindgenLanguage::Proto => Language::Proto,

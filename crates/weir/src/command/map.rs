@@ -34,10 +34,16 @@ impl Asking<'_> {
                 let numbers = self.json(("GET", map, "", ""), Vec::new()).await?;
                 terminal.print(&self.numbers(&numbers))?;
             }
-            MapCommand::Get { map, key } => {
-                let what = ("GET", map.as_str(), "/entry", &*key_query(key));
-                let value = self.ask(what, Vec::new()).await?;
-                terminal.print_bytes(&whole(value).await?)?;
+            MapCommand::Get { map, key, raw } => {
+                let query = key_query(key) + typed(*raw);
+                let what = ("GET", map.as_str(), "/entry", &*query);
+                let answer = self.ask(what, Vec::new()).await?;
+                let is_json = answer.header("content-type") == Some("application/json");
+                let value = whole(answer).await?;
+                match serde_json::from_slice::<Value>(&value) {
+                    Ok(json) if is_json => terminal.print(&format!("{json:#}\n"))?,
+                    Ok(_) | Err(_) => terminal.print_bytes(&value)?,
+                }
             }
             MapCommand::Set(set) => self.set(set, terminal).await?,
             MapCommand::Delete {
@@ -111,7 +117,7 @@ impl Asking<'_> {
             (None, Some(file), _) => {
                 std::fs::read(file).map_err(|error| Failure::read(file, error))?
             }
-            (None, None, Some(number)) => number.to_le_bytes().to_vec(),
+            (None, None, Some(number)) => self.number(&set.map, number).await?,
             (None, None, None) => {
                 let mut value = Vec::new();
                 let read = std::io::stdin().lock().read_to_end(&mut value);
@@ -119,7 +125,7 @@ impl Asking<'_> {
                 value
             }
         };
-        let mut query = key_query(&set.key);
+        let mut query = key_query(&set.key) + typed(set.raw);
         if set.if_absent {
             query.push_str("&if_absent");
         }
@@ -137,6 +143,15 @@ impl Asking<'_> {
         terminal.print(&format!("version {}\n", plain(&stored["version"])))
     }
 
+    /// A counter: as bytes, or as JSON where the map says what it holds.
+    async fn number(&self, map: &str, number: i64) -> Result<Vec<u8>, Failure> {
+        let numbers = self.json(("GET", map, "", ""), Vec::new()).await?;
+        Ok(match &numbers["declared"] {
+            Value::Null => number.to_le_bytes().to_vec(),
+            _ => number.to_string().into_bytes(),
+        })
+    }
+
     async fn scan(
         &self,
         (map, prefix): (&str, &str),
@@ -146,7 +161,7 @@ impl Asking<'_> {
         let prefix = encoded(prefix.as_bytes());
         let mut after = String::new();
         while limit > 0 {
-            let query = format!("prefix={prefix}&limit={limit}{after}");
+            let query = format!("prefix={prefix}&limit={limit}&typed{after}");
             let what = ("GET", map, "/entries", &*query);
             let page = self.json(what, Vec::new()).await?;
             let entries = page["entries"].as_array().map_or(&[][..], Vec::as_slice);
@@ -167,6 +182,15 @@ impl Asking<'_> {
         if self.arguments.json {
             return format!("{entry}\n");
         }
+        let version = plain(&entry["version"]);
+        if entry["typed"]["value"] != Value::Null {
+            let key = match &entry["typed"]["key"] {
+                Value::String(key) => key.escape_debug().to_string(),
+                other => other.to_string(),
+            };
+            let value = printable(&entry["typed"]["value"].to_string()).into_owned();
+            return format!("{key}  {value}  (version {version})\n");
+        }
         let value = match (&entry["counter"], &entry["map"]) {
             (Value::Number(number), _) => format!("counter {number}"),
             (_, Value::Number(map)) => format!("map {map}"),
@@ -175,7 +199,7 @@ impl Asking<'_> {
             }
             _ => shown(&entry["value"]),
         };
-        let (key, version) = (shown(&entry["key"]), plain(&entry["version"]));
+        let key = shown(&entry["key"]);
         format!("{key}  {value}  (version {version})\n")
     }
 
@@ -262,7 +286,12 @@ fn key_query(key: &Key) -> String {
         // What is no percent-encoding in it stays as it is.
         return format!("key={}", key.key.replace('&', "%26"));
     }
-    format!("key={}", encoded(key.key.as_bytes()))
+    format!("typed_key={}", encoded(key.key.as_bytes()))
+}
+
+/// Whether values are to be JSON where the gateway knows how.
+const fn typed(is_raw: bool) -> &'static str {
+    if is_raw { "" } else { "&typed" }
 }
 
 /// The bytes that a JSON value of the admin address stands for.

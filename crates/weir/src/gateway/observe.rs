@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use weir_bindgen::typed::Typed;
 use weir_control::admin::Observe;
 use weir_model::Site;
 use weir_proxy::Process;
@@ -61,6 +62,10 @@ impl Observe for Facts {
         Some(self.process.maps().clone())
     }
 
+    fn typed_map(&self, map: &str) -> Option<Arc<Typed>> {
+        self.process.typed_map(map)
+    }
+
     fn stats(&self) -> Value {
         let totals = (self.totals)();
         let numbers: serde_json::Map<String, Value> = totals
@@ -90,7 +95,7 @@ impl Observe for Facts {
             "last_failures": filters::failures(&self.process),
             "functions": functions::shown(&self.process),
             "code": code::shown(&self.process),
-            "maps": weir_control::admin::maps::at_hand(self.process.maps(), &self.process.site),
+            "maps": weir_control::admin::maps::at_hand(self.process.maps(), self),
             "listeners": listeners,
             "clusters": clusters,
         })

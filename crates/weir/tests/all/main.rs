@@ -27,6 +27,7 @@ mod run;
 mod settings;
 mod stores;
 mod tcp;
+mod typed_maps;
 mod upstreams;
 mod walls;
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 use weir_model::limits::bindgen as limits;
 
 use super::VERSION;
+use crate::name::{camel, kebab};
 use crate::schema::{
     Bits, Case, Definition, Field, Form, Int, Key, Kind, Map, Name, Record, Rule, Schema, Shape,
     Sign, Stored, Type, TypeId, layout,
@@ -36,6 +37,7 @@ impl Schema {
         }
         let mut schema = Self::default();
         let mut depths = Vec::with_capacity(types.len());
+        let mut sizes = Vec::with_capacity(types.len());
         for (at, value) in types.iter().enumerate() {
             let place = format!("types[{at}]");
             let definition = read_definition(value, &place, &schema)?;
@@ -44,11 +46,26 @@ impl Schema {
                 let expected = format!("at most {} types in each other", limits::VALUE_DEPTH_MAX);
                 return Err(wrong(&place, expected));
             }
+            let size = definition.kind.default_parts(&sizes);
+            if size > limits::DEFAULT_PARTS_MAX {
+                let expected = format!("of at most {} values", limits::DEFAULT_PARTS_MAX);
+                return Err(wrong(&place, expected));
+            }
             depths.push(depth);
+            sizes.push(size);
             schema.types.push(definition);
         }
-        for (at, value) in array(&value["maps"], "maps")?.iter().enumerate() {
-            let map = read_map(value, &format!("maps[{at}]"), &schema)?;
+        let maps = array(&value["maps"], "maps")?;
+        if maps.len() > limits::MAPS_MAX {
+            let expected = format!("a list of at most {}", limits::MAPS_MAX);
+            return Err(wrong("maps", expected));
+        }
+        for (at, value) in maps.iter().enumerate() {
+            let place = format!("maps[{at}]");
+            let map = read_map(value, &place, &schema)?;
+            if schema.map(&map.name).is_some() {
+                return Err(wrong(&format!("{place}.name"), "a new name"));
+            }
             schema.maps.push(map);
         }
         Ok(schema)
@@ -75,10 +92,14 @@ fn text<'v>(value: &'v Value, key: &str, place: &str) -> Result<&'v str, Canonic
 fn read_definition(value: &Value, at: &str, schema: &Schema) -> Result<Definition, CanonicalError> {
     let name = text(value, "name", at)?;
     let is_twin = schema.types.iter().any(|other| other.name == name);
-    if name.is_empty() || is_twin {
+    if !is_name(name) || is_twin {
         return Err(wrong(&format!("{at}.name"), "a new name"));
     }
     let parts = array(&value["parts"], &format!("{at}.parts"))?;
+    if parts.len() > limits::PARTS_MAX {
+        let expected = format!("a list of at most {}", limits::PARTS_MAX);
+        return Err(wrong(&format!("{at}.parts"), expected));
+    }
     let shape = match text(value, "kind", at)? {
         "record" => Some(Shape::Fields),
         "tuple" => Some(Shape::Tuple),
@@ -124,10 +145,37 @@ fn unique(kind: &Kind, at: &str) -> Result<(), CanonicalError> {
         Kind::Flags(names) => names.iter().map(|name| i64::from(name.number)).collect(),
     };
     let distinct: BTreeSet<i64> = numbers.iter().copied().collect();
-    if distinct.len() == numbers.len() {
+    if distinct.len() != numbers.len() {
+        return Err(wrong(&format!("{at}.parts"), "numbered without twins"));
+    }
+    named(kind, at)
+}
+
+/// Names are told apart in every language, and in JSON from the numbers of flags.
+fn named(kind: &Kind, at: &str) -> Result<(), CanonicalError> {
+    let names: Vec<&str> = match kind {
+        Kind::Record(record) => record.fields.iter().map(|f| f.name.as_str()).collect(),
+        Kind::Variant(cases) => cases.iter().map(|case| case.name.as_str()).collect(),
+        Kind::Enum(names) | Kind::Flags(names) => names.iter().map(|n| n.name.as_str()).collect(),
+    };
+    let is_fit = |name: &&str| {
+        let is_number =
+            matches!(kind, Kind::Flags(_)) && name.starts_with(|c: char| c.is_ascii_digit());
+        is_name(name) && !is_number
+    };
+    let distinct: BTreeSet<String> = names.iter().map(|name| camel(name)).collect();
+    if names.iter().all(is_fit) && distinct.len() == names.len() {
         return Ok(());
     }
-    Err(wrong(&format!("{at}.parts"), "numbered without twins"))
+    Err(wrong(
+        &format!("{at}.parts"),
+        "named in kebab case without twins",
+    ))
+}
+
+fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.bytes().all(is_plain) && kebab(name) == name
 }
 
 fn read_number(value: &Value, at: &str) -> Result<u32, CanonicalError> {

@@ -197,4 +197,30 @@ static inline int users_user_service_dispatch(const users_user_service *service,
 #ifdef __cplusplus
 }
 #endif
+
+/* What the gateway compares with its own declarations when it loads the module. */
+#ifdef __wasm__
+__asm__(".section \".custom_section.weir:map-schema\",\"\",@\n"
+  ".ascii \"{\\042weir-schema\\042:1,\\042types\\042:[{\\042name\\042:\\042role\\042,\\042kind\\042:\\042enum\\042,\\042parts\\042:[{\\042name\\042:\"\n"
+  ".ascii \"\\042owner\\042,\\042number\\042:-2},{\\042name\\042:\\042guest\\042,\\042number\\042:0},{\\042name\\042:\\042member\\042,\\042numbe\"\n"
+  ".ascii \"r\\042:1}]},{\\042name\\042:\\042user-quotas-entry\\042,\\042kind\\042:\\042record\\042,\\042parts\\042:[{\\042name\\042:\\042ke\"\n"
+  ".ascii \"y\\042,\\042number\\042:1,\\042rule\\042:\\042plain\\042,\\042type\\042:\\042string\\042},{\\042name\\042:\\042value\\042,\\042number\\042:2\"\n"
+  ".ascii \",\\042rule\\042:\\042plain\\042,\\042type\\042:\\042u32 varint\\042}]},{\\042name\\042:\\042user-address\\042,\\042kind\\042:\\042re\"\n"
+  ".ascii \"cord\\042,\\042parts\\042:[{\\042name\\042:\\042street\\042,\\042number\\042:1,\\042rule\\042:\\042plain\\042,\\042type\\042:\\042string\"\n"
+  ".ascii \"\\042},{\\042name\\042:\\042town\\042,\\042number\\042:2,\\042rule\\042:\\042plain\\042,\\042type\\042:\\042string\\042}]},{\\042name\\042:\\042\"\n"
+  ".ascii \"user\\042,\\042kind\\042:\\042record\\042,\\042parts\\042:[{\\042name\\042:\\042name\\042,\\042number\\042:1,\\042rule\\042:\\042plain\\042,\"\n"
+  ".ascii \"\\042type\\042:\\042string\\042},{\\042name\\042:\\042id\\042,\\042number\\042:2,\\042rule\\042:\\042plain\\042,\\042type\\042:\\042s32 vari\"\n"
+  ".ascii \"nt\\042},{\\042name\\042:\\042role\\042,\\042number\\042:4,\\042rule\\042:\\042plain\\042,\\042type\\042:0},{\\042name\\042:\\042mail\\042,\\042\"\n"
+  ".ascii \"number\\042:5,\\042rule\\042:\\042optional\\042,\\042type\\042:\\042string\\042},{\\042name\\042:\\042scores\\042,\\042number\\042:6\"\n"
+  ".ascii \",\\042rule\\042:\\042repeated\\042,\\042type\\042:\\042s64 zigzag\\042},{\\042name\\042:\\042quotas\\042,\\042number\\042:7,\\042rul\"\n"
+  ".ascii \"e\\042:\\042repeated\\042,\\042type\\042:1},{\\042name\\042:\\042address\\042,\\042number\\042:8,\\042rule\\042:\\042optional\\042,\\042\"\n"
+  ".ascii \"type\\042:2},{\\042name\\042:\\042serial\\042,\\042number\\042:9,\\042rule\\042:\\042plain\\042,\\042type\\042:\\042u64 fixed\\042},\"\n"
+  ".ascii \"{\\042name\\042:\\042steps\\042,\\042number\\042:10,\\042rule\\042:\\042repeated\\042,\\042type\\042:\\042s32 fixed\\042}]},{\\042na\"\n"
+  ".ascii \"me\\042:\\042get-user-request\\042,\\042kind\\042:\\042variant\\042,\\042parts\\042:[{\\042name\\042:\\042id\\042,\\042number\\042:1\"\n"
+  ".ascii \",\\042type\\042:\\042s32 varint\\042},{\\042name\\042:\\042name\\042,\\042number\\042:2,\\042type\\042:\\042string\\042}]},{\\042nam\"\n"
+  ".ascii \"e\\042:\\042get-user-response\\042,\\042kind\\042:\\042record\\042,\\042parts\\042:[{\\042name\\042:\\042user\\042,\\042number\\042:\"\n"
+  ".ascii \"1,\\042rule\\042:\\042optional\\042,\\042type\\042:3}]}],\\042maps\\042:[{\\042name\\042:\\042users\\042,\\042key\\042:\\042string\\042,\"\n"
+  ".ascii \"\\042value\\042:\\042message\\042,\\042type\\042:3}]}\"\n"
+  ".text\n");
+#endif
 #endif

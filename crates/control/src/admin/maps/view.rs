@@ -1,9 +1,11 @@
 //! Maps, entries and changes as JSON.
 //!
-//! Bytes that are text are a string; others are `{"base64": …}`.
+//! Bytes that are text are a string; others are `{"base64": …}`. What a declaration says of them
+//! stands beside that, as `typed`.
 
 use base64ct::{Base64, Encoding as _};
 use serde_json::{Value as Json, json};
+use weir_bindgen::typed::{Typed, TypedError};
 use weir_maps::graph::Root;
 use weir_maps::numbers::{Near, Numbers, Traffic};
 use weir_maps::store::{Item, Stat};
@@ -28,7 +30,7 @@ pub(super) fn all(engine: &Engine, named: &[Json]) -> Json {
 /// What is known of a map; `asked`: by its back end just now.
 pub(super) fn numbers(
     (scope, name): (&str, &str),
-    (map, site): (&Root, &Site),
+    (map, site, typed): (&Root, &Site, Option<&Typed>),
     asked: Option<Stat>,
 ) -> Json {
     let numbers = Numbers::of(map);
@@ -41,7 +43,7 @@ pub(super) fn numbers(
         let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
         Some((filter.to_string(), rights.into()))
     });
-    json!({
+    let mut shown = json!({
         "name": name,
         "scope": scope,
         "entries": of(|stat| stat.entries),
@@ -66,7 +68,11 @@ pub(super) fn numbers(
             Eviction::Refuse => "none",
             Eviction::Lru => "lru",
         },
-    })
+    });
+    if let Some(typed) = typed {
+        shown["declared"] = typed.described();
+    }
+    shown
 }
 
 fn traffic(traffic: &Traffic) -> Json {
@@ -89,10 +95,20 @@ fn cache(near: &Near) -> Json {
 }
 
 /// An entry of a page.
-pub(super) fn entry(item: &Item) -> Json {
+pub(super) fn entry(item: &Item, typed: Option<&Typed>) -> Json {
     let mut shown = json!({ "key": bytes(&item.key), "version": item.version });
     let (name, value) = value(&item.value);
     shown[name] = value;
+    if let Some(typed) = typed {
+        let said = |json: Result<Json, TypedError>| {
+            json.unwrap_or_else(|error| json!({ "error": error.to_string() }))
+        };
+        shown["typed"]["key"] = said(typed.show_key(&item.key));
+        if let Some(bytes) = item.value.bytes() {
+            shown["typed"]["value"] = said(typed.show(bytes));
+        }
+        return shown;
+    }
     // Eight bytes may be a counter; nothing says so.
     if let Ok(number) = item.value.as_number() {
         shown["counter"] = number.into();

@@ -24,6 +24,7 @@ fn with_map() -> (Arc<Fake>, ManualClock) {
     let fake = Fake {
         is_ready: true,
         log: Mutex::default(),
+        typed: BTreeMap::new(),
         maps: Some(engine),
     };
     (Arc::new(fake), clock)
@@ -257,4 +258,92 @@ async fn other_web_pages_reach_no_map() {
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     let none = ask(super::fake(), &format!("GET /maps HTTP/1.1\r\n{LOCAL}")).await;
     assert!(none.starts_with("HTTP/1.1 404 "), "{none}");
+}
+
+/// The same, with a declaration: numbers are users.
+fn with_types() -> Arc<Fake> {
+    let schema = json!({
+        "weir-schema": 1,
+        "types": [{ "name": "user", "kind": "record", "parts": [
+            { "name": "name", "number": 1, "rule": "plain", "type": "string" },
+            { "name": "is-on", "number": 2, "rule": "plain", "type": "bool" },
+        ] }],
+        "maps": [{ "name": "counters", "key": "s32", "value": "message", "type": 0 }],
+    });
+    let schema = weir_bindgen::Schema::from_json(&schema).unwrap();
+    let typed = Typed::of(&schema, "counters").unwrap();
+    let (fake, _) = with_map();
+    let mut fake = Arc::into_inner(fake).unwrap();
+    fake.typed.insert("counters".to_owned(), Arc::new(typed));
+    Arc::new(fake)
+}
+
+#[tokio::test]
+async fn a_declared_map_takes_and_shows_json() {
+    let fake = with_types();
+    let typed = "/maps/counters/entry?typed_key=-2&typed";
+    let ann = br#"{ "name": "Ann", "isOn": true }"#;
+    expect(&fake, ("PUT", typed), ann, (200, "version")).await;
+    let json = async |path: &str| {
+        let (status, _, body) = send(&fake, ("GET", path), b"").await;
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_slice::<Value>(&body).unwrap()
+    };
+    let user = json!({ "name": "Ann", "isOn": true });
+    assert_eq!(json(typed).await, user);
+    // Beside it are the bytes: a key in the order of numbers, a message of protobuf.
+    let (status, _, raw) = send(&fake, ("GET", "/maps/counters/entry?key=%7f%ff%ff%fe"), b"").await;
+    assert_eq!((status, &raw[..]), (200, &b"\x0a\x03Ann\x10\x01"[..]));
+    expect(
+        &fake,
+        ("PUT", "/maps/counters/entry?typed_key=5"),
+        b"\x0b",
+        (200, ""),
+    )
+    .await;
+    let page = json("/maps/counters/entries?typed").await;
+    let [first, second] = [0, 1].map(|at| &page["entries"][at]["typed"]);
+    assert_eq!(*first, json!({ "key": -2, "value": user }));
+    assert_eq!(second["key"], 5);
+    let told = second["value"]["error"].as_str().unwrap();
+    assert!(told.contains("no value of the map `counters`"), "{told}");
+    let broken = "/maps/counters/entry?typed_key=5&typed";
+    expect(
+        &fake,
+        ("GET", broken),
+        b"",
+        (400, "the entry is no value of the map `counters`"),
+    )
+    .await;
+    expect(&fake, ("DELETE", broken), b"", (200, "removed")).await;
+    let declared = &json("/maps/counters").await["declared"];
+    assert_eq!(
+        (&declared["key"], &declared["value"]),
+        (&json!("s32"), &json!("user"))
+    );
+    assert_eq!(json("/maps").await["maps"][0]["declared"], *declared);
+}
+
+#[tokio::test]
+async fn what_a_declared_map_cannot_hold_is_refused() {
+    let fake = with_types();
+    let typed = "/maps/counters/entry?typed_key=1&typed";
+    let refused = async |body: &[u8], told| expect(&fake, ("PUT", typed), body, (400, told)).await;
+    refused(b"{", "the value is no JSON").await;
+    refused(
+        br#"{ "name": 1 }"#,
+        "no value of the map `counters`: name: a value of the type string expected",
+    )
+    .await;
+    refused(br#"{ "nam": "x" }"#, "nam").await;
+    expect(&fake, ("GET", typed), b"", (404, "no such entry")).await;
+    for key in ["x", "2147483648", "1.5", "%ff"] {
+        let path = format!("/maps/counters/entry?typed_key={key}");
+        expect(&fake, ("GET", &path), b"", (400, "whose keys are s32")).await;
+    }
+    // Without a declaration keys and values are bytes, whatever is asked for.
+    let (plain, _) = with_map();
+    expect(&plain, ("PUT", typed), b"{", (200, "")).await;
+    let (_, _, value) = send(&plain, ("GET", "/maps/counters/entry?key=1"), b"").await;
+    assert_eq!(value, b"{");
 }

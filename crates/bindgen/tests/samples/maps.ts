@@ -1,0 +1,46 @@
+
+export function maps(): void {
+  const users = new gen.UsersMap();
+  assert(users.open(weir.Access.READ | weir.Access.WRITE) == 0 && users.handle == 5);
+  assert(users.get("ann").errno == weir.Errno.NOENT);
+  const ann = new gen.User();
+  ann.name = "a".repeat(5000);
+  ann.id = -7;
+  assert(users.set("ann", ann) == 0);
+  const found = users.get("ann");
+  assert(found.ok && found.version == 1 && found.value.id == -7 && found.value.name == ann.name);
+  assert(users.compareAndSwap("ann", 1, ann).value == 2);
+  const lost = users.compareAndSwap("ann", 1, ann);
+  assert(lost.errno == weir.Errno.AGAIN && lost.value == 2);
+  assert(users.setFor("ann", ann, 5).value == 3);
+  assert(users.exists("ann").value && users.delete("ann") == 0 && users.delete("ann") == weir.Errno.NOENT);
+  const shapes = new gen.ShapesMap();
+  const shape = new gen.Shape();
+  assert(shape.which == gen.ShapeCase.NOTHING);
+  shape.which = gen.ShapeCase.LABEL;
+  shape.label = "b".repeat(5000);
+  const keys: i32[] = [5, -5, 0, i32.MIN_VALUE];
+  for (let at = 0; at < 4; at++) assert(shapes.set(keys[at], shape) == 0);
+  const all = shapes.scan(new Uint8Array(0));
+  assert(all.ok && all.value.length == 4);
+  assert(all.value[0].key == i32.MIN_VALUE && all.value[1].key == -5 && all.value[3].key == 5);
+  assert(all.value[2].value.label == shape.label);
+  const frames = new gen.FramesMap();
+  const frame = new gen.Frame();
+  frame.kind = 1;
+  frame.packet.id = 7;
+  frame.packet.value = 0.5;
+  frame.colour = gen.Colour.BLUE;
+  frame.last = true;
+  frame.delta = -2;
+  const laid = frame.toC();
+  assert(laid.length == 32 && laid[8] == 7 && laid[23] == 0x3f && laid[24] == 7 && laid[28] == 1 && laid[30] == 0xfe);
+  assert(frames.set(2, frame) == 0);
+  const passed = frames.get(2);
+  assert(passed.ok && passed.value.packet.value == 0.5 && passed.value.delta == -2 && passed.value.last);
+  laid[28] = 2;
+  assert(gen.Frame.fromC(laid).fault == codec.Fault.RANGE && gen.Frame.fromC(laid.slice(1)).fault == codec.Fault.LENGTH);
+  assert(gen.Rights.ADMIN == (<u64>1) << 40);
+  const counters = new gen.CountersMap();
+  assert(counters.increment("hits", -3).value == -3 && counters.increment("hits", 5).value == 2);
+}
