@@ -39,6 +39,10 @@ fn guest() -> Vec<u8> {
 
 /// The guest, as if it had been built with these types.
 fn built_with(wit: &str) -> Vec<u8> {
+    with_schema(&guest(), wit)
+}
+
+fn with_schema(module: &[u8], wit: &str) -> Vec<u8> {
     let source = |name: &str, text: &str| Source {
         name: name.to_owned(),
         text: text.to_owned(),
@@ -46,7 +50,7 @@ fn built_with(wit: &str) -> Vec<u8> {
     let given = vec![source("users.map", MAP), source("types.wit", wit)];
     let beside = Vec::new();
     let schema = read(&Sources { given, beside }).expect("the sources are right");
-    section::embed(&guest(), &schema).expect("it is a module")
+    section::embed(module, &schema).expect("it is a module")
 }
 
 fn folder(store: &str) -> Folder {
@@ -121,6 +125,57 @@ fn a_module_that_was_built_for_another_schema_is_refused() {
     broken.extend_from_slice(b"\0\x11\x0fweir:map-schema{");
     let folder = folder.with("m.wasm", broken);
     let parts = ["module m: the section `weir:map-schema` holds no JSON"];
+    check(&folder, Outcome::Problem, &parts);
+}
+
+/// A component of `wasi:http`: its section stands behind those of its parts.
+#[test]
+fn a_function_that_was_built_for_another_schema_is_refused() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../guests/prebuilt/handler.wasm"
+    );
+    let handler = fs::read(file).unwrap();
+    let folder = folder("").with("h.wasm", with_schema(&handler, WIT));
+    let more = format!(
+        "functions:\n  f: {{ module: h, grants: {{ maps: {{ users: [read] }} }} }}\nmodules:\n  \
+         h: {{ file: \"{}\" }}",
+        folder.path("h.wasm").display()
+    );
+    let site = text(&folder).replace("modules:", &more);
+    let folder = folder.with("weir.yaml", site);
+    check(&folder, Outcome::Fine, &["is fine"]);
+    let other = WIT.replace("id: s32", "id: string");
+    let folder = folder.with("h.wasm", with_schema(&handler, &other));
+    let parts = [
+        "function f: module h was built for another schema of the map users",
+        "user.id: was string and is s32",
+    ];
+    check(&folder, Outcome::Problem, &parts);
+}
+
+#[test]
+fn pinned_maps_say_what_they_hold_too() {
+    let folder = folder("PIN");
+    let pin = format!("pin: \"{}\"", folder.path("users.pin").display());
+    let site = text(&folder).replace("PIN", &pin);
+    let folder = folder.with("weir.yaml", &site);
+    check(&folder, Outcome::Fine, &["is fine"]);
+    let mark = folder.path("users.pin.schema");
+    assert!(!mark.exists());
+    let gateway = Gateway::start(&site);
+    let stat = map(&gateway, "stat users --json");
+    assert_eq!(stat.expect(Outcome::Fine, &[]).json()["ttl_ms"], 3_600_000);
+    gateway.end();
+    assert_eq!(fs::read_to_string(&mark).unwrap().lines().count(), 1);
+    let other = WIT.replace("id: s32", "id: string");
+    let folder = folder
+        .with("types.wit", &other)
+        .with("m.wasm", built_with(&other));
+    let parts = [
+        "users.pin.schema",
+        "user.id: was s32 (zigzag) and is string",
+    ];
     check(&folder, Outcome::Problem, &parts);
 }
 
