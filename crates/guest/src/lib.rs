@@ -17,6 +17,7 @@ pub mod pairs;
 pub mod prepare;
 pub mod program;
 pub mod snapshot;
+pub mod time;
 pub mod vm;
 
 mod budget;
