@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod code;
 pub mod failure;
 pub mod filter;
+pub mod functions;
 pub mod grants;
 pub mod limits;
 pub mod maps;
@@ -24,6 +25,9 @@ pub use failure::{Breaker, FailureRules, Quarantine, Recycling};
 pub use filter::{
     Apart, Dialect, Filter, FilterUse, Inside, Isolation, Module, ModuleSource, OnFailure, Seeding,
     Strictness, Variable,
+};
+pub use functions::{
+    Export, Function, FunctionGrants, FunctionKind, FunctionLimits, HostGrant, HostRule,
 };
 pub use grants::{
     FileAccess, FileGrant, GrantMode, Grants, HiddenBodies, Pattern, Randomness, Sees, Showing,

@@ -2,6 +2,7 @@
 
 pub mod bindgen;
 pub mod disk;
+pub mod functions;
 pub mod guest;
 pub mod maps;
 pub mod redis;

@@ -1,0 +1,34 @@
+//! Requests and responses of functions.
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+
+/// A body, chunk by chunk, with trailers at its end. Whoever reads decides how fast it comes.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A request as a function gets it: its target is absolute (`http://authority/path?query`), and it
+/// has no fields of the connection (RFC 9110, section 7.6.1).
+pub type Request = http::Request<Body>;
+
+/// What a function answers.
+pub type Response = http::Response<Body>;
+
+/// Why a body ended too early.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Its sender went away.
+    #[error("the sender of the body went away before its end")]
+    Cut,
+    /// It is longer than it may be.
+    #[error("the body is longer than {limit} bytes")]
+    TooLong {
+        /// What it may have.
+        limit: u64,
+    },
+    /// It did not come in time.
+    #[error("the body did not come in time")]
+    TimedOut,
+    /// The function that makes it has failed.
+    #[error("the function failed while it wrote the body: {0}")]
+    Function(String),
+}

@@ -1,0 +1,1 @@
+//! Functions as a host runs them.
