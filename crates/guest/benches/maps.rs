@@ -117,7 +117,6 @@ impl World for Shelf {
 struct Bench {
     maps: Engine,
     program: Program,
-    host: Host<Shelf>,
 }
 
 impl Bench {
@@ -137,7 +136,6 @@ impl Bench {
         let bench = Self {
             maps,
             program: program(text(keys)),
-            host: Host::new(engine()).expect("a host"),
         };
         does(&mut bench.guest(), Do::Fill);
         bench
@@ -151,9 +149,8 @@ impl Bench {
             owner: Arc::new(Account::new(Amount::default())),
         };
         let world = Shelf(Handles::new(&self.maps, identity));
-        let vm = self
-            .host
-            .start(&self.program, world, &GuestLimits::default());
+        let host = Host::new(engine()).expect("a host");
+        let vm = host.start(&self.program, world, &GuestLimits::default());
         let mut vm = vm.expect("a guest");
         does(&mut vm, Do::Open);
         vm
