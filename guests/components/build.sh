@@ -17,7 +17,7 @@ out=$(cd "$1" && pwd)
 
 # The interfaces of wasi:http are those that the host is made of, under another version: within 0.2
 # they are the same.
-http=$(cargo metadata --manifest-path "$here/../../Cargo.toml" --format-version 1 --locked --offline |
+http=$(cargo metadata --manifest-path "$here/../../Cargo.toml" --format-version 1 --locked |
   python3 -c 'import json, pathlib, sys
 names = {p["name"]: p["manifest_path"] for p in json.load(sys.stdin)["packages"]}
 print(pathlib.Path(names["wasmtime-wasi-http"]).parent / "wit/deps")')

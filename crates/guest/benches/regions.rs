@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir_guest::door::{Answer, Call, Event, Reply, Stop, World};
-use weir_guest::{Host, Program, Vm};
+use weir_guest::{Host, Program, Vm, thread_time};
 use weir_maps::budget::{Account, Amount};
 use weir_maps::call::{Called, MapReply};
 use weir_maps::{Ends, Engine, Grants, Handles, Identity, MapOptions, Rights, SystemClock};
@@ -211,24 +211,6 @@ fn median(mut round: impl FnMut() -> Duration) -> f64 {
     let mut times: Vec<Duration> = (0..ROUNDS).map(|_| round()).collect();
     times.sort();
     times[ROUNDS / 2].as_secs_f64() * 1e6
-}
-
-/// Processor time of this thread so far.
-fn thread_time() -> Duration {
-    let mut spec = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    #[expect(
-        unsafe_code,
-        reason = "the standard library has no clock of the thread's own time"
-    )]
-    // SAFETY: `spec` is a valid, exclusively borrowed timespec, and the clock is one that Linux has.
-    unsafe {
-        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut spec);
-    }
-    let number = |part: i64| u64::try_from(part).unwrap_or(0);
-    Duration::from_secs(number(spec.tv_sec)) + Duration::from_nanos(number(spec.tv_nsec))
 }
 
 fn main() {

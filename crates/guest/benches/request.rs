@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use weir_guest::door::{Answer, BufferKind, Call, Event, MapKind, Reply, Status, Stop, World};
-use weir_guest::{Host, Program, Reset, Snapshot, Vm};
+use weir_guest::{Host, Program, Reset, Snapshot, Vm, thread_time};
 use weir_model::GuestLimits;
 use weir_testkit::program;
 use weir_testkit::run::engine;
@@ -194,24 +194,6 @@ fn begin(vm: &mut Vm<Steady>, context: u32) {
     ] {
         vm.deliver(&event, LIMIT).expect("it runs");
     }
-}
-
-/// Processor time of this thread so far.
-fn thread_time() -> Duration {
-    let mut spec = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    #[expect(
-        unsafe_code,
-        reason = "the standard library has no clock of the thread's own time"
-    )]
-    // SAFETY: `spec` is a valid, exclusively borrowed timespec, and the clock is one that Linux has.
-    unsafe {
-        libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut spec);
-    }
-    let number = |part: i64| u64::try_from(part).unwrap_or(0);
-    Duration::from_secs(number(spec.tv_sec)) + Duration::from_nanos(number(spec.tv_nsec))
 }
 
 /// Processor time of this thread that something takes.

@@ -24,13 +24,14 @@ mod cell;
 mod host;
 mod image;
 mod memory;
+mod time;
 mod trace;
 
 pub use budget::MemoryBudget;
-pub use cell::thread_time;
 pub use door::{Answer, Call, Cause, Event, Failure, FailureKind, Reply, Status, Stop, World};
 pub use engine::{Engine, EngineError, EngineKind, Pace};
 pub use program::{LoadError, Program, ProgramOptions};
 pub use snapshot::{Reset, Snapshot, SnapshotError, SnapshotRefusal};
+pub use time::thread_time;
 pub use trace::told;
 pub use vm::{Host, OnThread, StartError, Vm, WaitingHost, WaitingVm};

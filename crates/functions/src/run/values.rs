@@ -218,32 +218,32 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(ty: ValType, text: &str, expected: Option<&str>) {
-        let told = number(&ty, text).map(|number| shown(&number));
+    fn check(ty: &ValType, text: &str, expected: Option<&str>) {
+        let told = number(ty, text).map(|number| shown(&number));
         assert_eq!(told.as_deref(), expected, "{text}");
     }
 
     #[test]
     fn numbers_are_read_as_their_types_say() {
-        check(ValType::I32, "-5", Some("-5"));
-        check(ValType::I32, "4294967295", Some("-1"));
-        check(ValType::I32, "0xff", Some("255"));
-        check(ValType::I32, "4294967296", None);
-        check(ValType::I32, "-2147483649", None);
-        check(ValType::I32, "1.5", None);
-        check(ValType::I32, "+5", None);
-        check(ValType::I32, "--5", None);
-        check(ValType::I32, "", None);
-        check(ValType::I64, "18446744073709551615", Some("-1"));
+        check(&ValType::I32, "-5", Some("-5"));
+        check(&ValType::I32, "4294967295", Some("-1"));
+        check(&ValType::I32, "0xff", Some("255"));
+        check(&ValType::I32, "4294967296", None);
+        check(&ValType::I32, "-2147483649", None);
+        check(&ValType::I32, "1.5", None);
+        check(&ValType::I32, "+5", None);
+        check(&ValType::I32, "--5", None);
+        check(&ValType::I32, "", None);
+        check(&ValType::I64, "18446744073709551615", Some("-1"));
         check(
-            ValType::I64,
+            &ValType::I64,
             "-9223372036854775808",
             Some("-9223372036854775808"),
         );
-        check(ValType::I64, "-9223372036854775809", None);
-        check(ValType::F32, "1.5", Some("1.5"));
-        check(ValType::F64, "1e300", Some(&format!("{}", 1e300)));
-        check(ValType::F64, "one", None);
-        check(ValType::V128, "1", None);
+        check(&ValType::I64, "-9223372036854775809", None);
+        check(&ValType::F32, "1.5", Some("1.5"));
+        check(&ValType::F64, "1e300", Some(&format!("{}", 1e300)));
+        check(&ValType::F64, "one", None);
+        check(&ValType::V128, "1", None);
     }
 }

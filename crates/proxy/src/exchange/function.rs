@@ -72,7 +72,7 @@ impl Exchange {
         };
         match outcome {
             Ok(response) if is_no_response(&response) => {
-                self.function_failed(FaultKind::BadResponse)?
+                self.function_failed(FaultKind::BadResponse)?;
             }
             Ok(response) => self.function_answered(response),
             Err(fault) => self.function_failed(fault.kind)?,

@@ -117,16 +117,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
+    let [first, second, third, .., seventh, last] = address.segments();
     let embedded = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
-    match (a, b) {
+    match (first, second) {
         // Translated (RFC 6052).
-        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => embedded(g, h),
+        (0x64, 0xff9b) if address.segments()[2..6] == [0; 4] => embedded(seventh, last),
         // 6to4 (RFC 3056).
-        (0x2002, high) => embedded(high, c),
+        (0x2002, high) => embedded(high, third),
         // Protocol assignments with Teredo, and documentation (RFC 3849, RFC 9637).
         (0x2001, ..0x200 | 0xdb8) | (0x3fff, ..0x1000) => false,
         // All global unicast (RFC 4291).

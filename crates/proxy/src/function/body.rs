@@ -127,10 +127,10 @@ impl http_body::Body for Fetched {
             return Poll::Ready(None);
         }
         let Poll::Ready(frame) = Pin::new(&mut *self.body).poll_frame(cx) else {
-            return match self.is_late(cx) {
-                true => self.fail(BodyError::TimedOut),
-                false => Poll::Pending,
-            };
+            if self.is_late(cx) {
+                return self.fail(BodyError::TimedOut);
+            }
+            return Poll::Pending;
         };
         self.timer = None;
         match frame {

@@ -188,7 +188,7 @@ pub(super) async fn send(
     let answered = answered
         .await
         .map_err(|_late| FetchError::TimedOut("the response's head"))?
-        .map_err(failure)?;
+        .map_err(|error| failure(&error))?;
     Ok(response(answered, pump, (function.response_bytes, between)))
 }
 
@@ -235,7 +235,7 @@ pub(super) fn strip(fields: &mut HeaderMap) {
     }
 }
 
-fn failure(error: DispatchError) -> FetchError {
+fn failure(error: &DispatchError) -> FetchError {
     match error {
         DispatchError::ConnectionFailure { .. }
         | DispatchError::NoHealthyUpstream

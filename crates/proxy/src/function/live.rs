@@ -73,12 +73,10 @@ impl Drop for Live {
 impl Surroundings for Live {
     fn log(&mut self, stream: Stream, line: &[u8]) {
         let level = match stream {
-            Stream::Out => LogLevel::Info,
-            Stream::Error => LogLevel::Warn,
             Stream::Log(0) => LogLevel::Trace,
             Stream::Log(1) => LogLevel::Debug,
-            Stream::Log(2) => LogLevel::Info,
-            Stream::Log(3) => LogLevel::Warn,
+            Stream::Out | Stream::Log(2) => LogLevel::Info,
+            Stream::Error | Stream::Log(3) => LogLevel::Warn,
             Stream::Log(4) => LogLevel::Error,
             Stream::Log(_) => LogLevel::Critical,
         };

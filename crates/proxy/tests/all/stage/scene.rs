@@ -1,6 +1,7 @@
 //! The configuration of a stage.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use weir_model::{
@@ -36,14 +37,7 @@ impl Stage {
                 let path = folder.path().join(format!("{}.wasm", filter.module));
                 std::fs::write(&path, &code).expect("a file");
                 let name = filter.module.clone();
-                modules.insert(
-                    name.clone(),
-                    Module {
-                        name: name.clone(),
-                        source: ModuleSource::File(path),
-                        build: None,
-                    },
-                );
+                modules.insert(name.clone(), module(&name, path));
                 codes.push((code, name.clone()));
                 name
             });
@@ -102,6 +96,14 @@ impl Stage {
             workers: self.workers,
             folder,
         }
+    }
+}
+
+fn module(name: &Name, path: PathBuf) -> Module {
+    Module {
+        name: name.clone(),
+        source: ModuleSource::File(path),
+        build: None,
     }
 }
 
