@@ -18,7 +18,7 @@ use weir_model::GuestLimits;
 use weir_testkit::program;
 use weir_testkit::run::engine;
 
-const ROUNDS: usize = 15;
+const ROUNDS: u16 = 15;
 const CALLS: u32 = 200_000;
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -167,8 +167,8 @@ impl Bench {
     }
 
     /// Calls per second of so many threads together, by the clock on the wall.
-    fn rate(&self, step: Do, threads: usize) -> f64 {
-        let gate = Barrier::new(threads + 1);
+    fn rate(&self, step: Do, threads: u16) -> f64 {
+        let gate = Barrier::new(usize::from(threads) + 1);
         thread::scope(|scope| {
             let gate = &gate;
             let all: Vec<_> = (0..threads)
@@ -188,7 +188,7 @@ impl Bench {
             for one in all {
                 one.join().expect("it ran");
             }
-            let calls = f64::from(CALLS) * ROUNDS as f64 * threads as f64;
+            let calls = f64::from(CALLS) * f64::from(ROUNDS) * f64::from(threads);
             calls / began.elapsed().as_secs_f64()
         })
     }
@@ -207,7 +207,7 @@ fn does(vm: &mut Vm<Shelf>, step: Do) {
 fn median(mut round: impl FnMut() -> Duration) -> f64 {
     let mut times: Vec<Duration> = (0..ROUNDS).map(|_| round()).collect();
     times.sort();
-    times[ROUNDS / 2].as_secs_f64() * 1e9 / f64::from(CALLS)
+    times[times.len() / 2].as_secs_f64() * 1e9 / f64::from(CALLS)
 }
 
 fn main() -> std::io::Result<()> {
