@@ -1,5 +1,5 @@
-//! Better code for modules that already run: compiled beside the traffic, by few threads that wait
-//! for everybody else.
+//! Better code for modules that already run: compiled beside the traffic, by few threads that leave
+//! most of the processors to it.
 
 use std::sync::{Arc, PoisonError};
 
@@ -9,8 +9,9 @@ use weir_model::{Name, limits};
 
 use super::{Library, Tier};
 
-/// The least pressing nice value: what is left of the processors.
-const LAST_IN_LINE: i32 = 19;
+/// A nice value that gets a tenth of a busy processor. The least pressing one, 19, gets a sixtieth:
+/// a gateway that is busy then keeps its slow code for minutes.
+const A_TENTH: i32 = 10;
 
 /// A module to be compiled for speed.
 pub(super) struct Job {
@@ -47,7 +48,7 @@ impl Library {
 
     fn work_off(&self, engine: &Engine) {
         let me = rustix::thread::gettid();
-        if let Err(error) = rustix::process::setpriority_process(Some(me), LAST_IN_LINE) {
+        if let Err(error) = rustix::process::setpriority_process(Some(me), A_TENTH) {
             tracing::debug!(%error, "compiling for speed takes a full share of a processor");
         }
         while let Some(job) = self.next_job() {

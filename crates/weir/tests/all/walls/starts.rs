@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{check_counts, filter, script, text};
-use crate::harness::{Gateway, LONG, Upstream, get, until};
+use crate::harness::{Ends, Gateway, LONG, Upstream, get, until};
 
 /// Longer than any start of the program itself on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -95,6 +95,7 @@ fn a_worker_serves_others_while_a_large_plugin_starts_again() {
             .start();
         let is_over = AtomicBool::new(false);
         let (slowest, waits) = thread::scope(|scope| {
+            let end = Ends(&is_over);
             let well = scope.spawn(|| slowest_well(&gateway, &is_over));
             thread::sleep(Duration::from_millis(50));
             assert_eq!(gateway.get("/", "x-trap: 1\r\n").status(), 503);
@@ -105,7 +106,7 @@ fn a_worker_serves_others_while_a_large_plugin_starts_again() {
             };
             let waiting: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
             let waits: Vec<_> = waiting.into_iter().map(|one| one.join().unwrap()).collect();
-            is_over.store(true, Ordering::Relaxed);
+            drop(end);
             (well.join().unwrap(), waits)
         });
         let start = *waits.iter().max().unwrap();
