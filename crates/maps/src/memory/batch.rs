@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::MemoryStore;
+use super::make_room::Wanted;
 use super::write::{Current, Next, cost};
 use crate::MapError;
 use crate::budget::Amount;
@@ -56,7 +57,7 @@ impl MemoryStore {
         if ops.iter().any(refers) {
             return Err(MapError::NotSupported("references to maps in a batch"));
         }
-        self.with_room(|wakes| self.try_batch(ops, wakes))
+        self.with_room(|| wanted(ops), |wakes| self.try_batch(ops, wakes))
     }
 
     fn try_batch(&self, ops: &[Op], wakes: &mut Wakes) -> Result<Vec<Done>, MapError> {
@@ -213,4 +214,30 @@ impl MemoryStore {
         });
         self.budget.change(freed, needed, bytes_max.min())
     }
+}
+
+/// What a batch stores, if each key was new.
+fn wanted(ops: &[Op]) -> Wanted {
+    let mut stored: BTreeMap<&[u8], Amount> = BTreeMap::new();
+    let mut bytes_max = None;
+    for op in ops {
+        match op {
+            Op::Check(..) => {}
+            Op::Delete(key) => {
+                stored.remove(&key[..]);
+            }
+            Op::Set(key, value, terms) => {
+                stored.insert(key, cost(key, value));
+                bytes_max = bytes_max.into_iter().chain(terms.bytes_max).min();
+            }
+            Op::Add(key, _) => {
+                stored.insert(key, cost(key, &Value::number(0)));
+            }
+        }
+    }
+    let sum = stored.values().fold(Amount::default(), |sum, one| Amount {
+        entries: sum.entries + one.entries,
+        bytes: sum.bytes + one.bytes,
+    });
+    (sum, bytes_max)
 }

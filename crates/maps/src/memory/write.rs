@@ -41,7 +41,8 @@ impl MemoryStore {
     pub(super) fn put(&self, key: &[u8], value: &Value, terms: Terms) -> Result<u64, MapError> {
         self.check(key, Some(value), terms.ttl)?;
         let probe = self.probe(key);
-        self.with_room(|wakes| {
+        let wanted = || (cost(key, value), terms.bytes_max);
+        self.with_room(wanted, |wakes| {
             let mut index = self.enter(probe, wakes);
             let current = self.current(probe);
             let version = self.live_version(current.as_ref());
@@ -81,7 +82,8 @@ impl MemoryStore {
     pub(super) fn count(&self, key: &[u8], delta: i64) -> Result<Counted, MapError> {
         self.check(key, None, None)?;
         let probe = self.probe(key);
-        self.with_room(|wakes| {
+        let wanted = || (cost(key, &Value::number(0)), None);
+        self.with_room(wanted, |wakes| {
             let mut index = self.enter(probe, wakes);
             let current = self.current(probe);
             let live = current.as_ref().filter(|current| self.lives(current));
