@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::MemoryStore;
 use super::make_room::Wanted;
-use super::write::{Current, Next, cost};
+use super::write::{Current, Next, cost, freed_by, stays};
 use crate::MapError;
 use crate::budget::Amount;
 use crate::store::{Condition, Counted, Done, Op, Terms};
@@ -204,7 +204,8 @@ impl MemoryStore {
             let new = cost(key, &now.value);
             needed.entries += new.entries;
             needed.bytes += new.bytes;
-            let old = staged.old.as_ref().map(|old| cost(key, &old.value));
+            let old = staged.old.as_ref();
+            let old = old.map(|old| freed_by(key, &old.value, &now.value));
             freed.entries += old.map_or(0, |old| old.entries);
             freed.bytes += old.map_or(0, |old| old.bytes);
         }
@@ -212,7 +213,14 @@ impl MemoryStore {
             Op::Set(_, _, terms) => terms.bytes_max,
             Op::Check(..) | Op::Delete(_) | Op::Add(..) => None,
         });
-        self.budget.change(freed, needed, bytes_max.min())
+        let changed = self.budget.change(freed, needed, bytes_max.min());
+        changed.inspect_err(|_| {
+            for staged in stage.values() {
+                if let Some(now) = &staged.now {
+                    stays(staged.old.as_ref(), &now.value);
+                }
+            }
+        })
     }
 }
 
