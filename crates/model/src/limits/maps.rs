@@ -85,6 +85,8 @@ pub const LOANS_MAX: usize = 4096;
 pub const SCANS_MAX: usize = 64;
 /// Tickets that nobody has accepted yet, in one engine.
 pub const TICKETS_MAX: usize = 1 << 16;
+/// Those of one use: a plugin that hands out tickets which nobody wants leaves some to the others.
+pub const TICKETS_OF_USE_MAX: usize = 1 << 13;
 /// A ticket that nobody accepts is void after this: it keeps a map alive.
 pub const TICKET_TIME: Duration = Duration::from_mins(1);
 /// Maps that are gone and of which one use was not told yet. Beyond that it is told the number.
