@@ -38,6 +38,12 @@ pub enum DecodeError {
     /// A number is outside the range of its type.
     #[error("field `{0}` is outside the range of its type")]
     Range(String),
+    /// Few bytes can stand for many values: these are more than anybody looks at.
+    #[error(
+        "it is made of more than {} values",
+        weir_model::limits::bindgen::DECODED_VALUES_MAX
+    )]
+    Large,
     /// A record with C's layout has another length.
     #[error("{found} bytes where C's layout has {expected}")]
     Length {

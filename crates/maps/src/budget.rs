@@ -93,6 +93,17 @@ impl Account {
     }
 }
 
+/// Whether there is room for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is.
+    Now,
+    /// There may be if other entries of the map go.
+    Later,
+    /// Not in this map, or not while its owner has so much elsewhere.
+    Never,
+}
+
 /// On failure: the limit.
 fn change(count: &AtomicU64, (freed, needed): (u64, u64), max: u64) -> Result<(), u64> {
     // What is replaced by as much touches nothing that other threads count in.
@@ -140,6 +151,29 @@ impl Budget {
         self.owner.change(freed, needed).inspect_err(|_| {
             self.map.undo(freed, needed);
         })
+    }
+
+    /// Whether there is room for this much more, if the map may have no more than `bytes_max` bytes.
+    #[must_use]
+    pub fn room_for(&self, needed: Amount, bytes_max: Option<u64>) -> Room {
+        let (own, all) = (self.map.used(), self.owner.used());
+        let (mut max, owner_max) = (self.map.max, self.owner.max);
+        max.bytes = max.bytes.min(bytes_max.unwrap_or(u64::MAX));
+        let elsewhere = Amount {
+            entries: all.entries.saturating_sub(own.entries),
+            bytes: all.bytes.saturating_sub(own.bytes),
+        };
+        let fit = |used: Amount, max: Amount| {
+            used.entries.saturating_add(needed.entries) <= max.entries
+                && used.bytes.saturating_add(needed.bytes) <= max.bytes
+        };
+        if fit(own, max) && fit(all, owner_max) {
+            return Room::Now;
+        }
+        if fit(Amount::default(), max) && fit(elsewhere, owner_max) {
+            return Room::Later;
+        }
+        Room::Never
     }
 
     /// Counts again what was counted before and freed by a change that did not come about.

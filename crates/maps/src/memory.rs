@@ -96,7 +96,8 @@ pub struct MemoryStore {
     options: MapOptions,
     shards: Box<[Shard]>,
     gate: Gate,
-    budget: Budget,
+    /// Shared with what regions count for.
+    budget: Arc<Budget>,
     versions: AtomicU64,
     evicted: AtomicU64,
     expired: AtomicU64,
@@ -139,7 +140,7 @@ impl MemoryStore {
             options,
             shards: (0..options.shards).map(|_| Shard::default()).collect(),
             gate: Gate::new(),
-            budget: Budget::new(options.quota(), owner),
+            budget: Arc::new(Budget::new(options.quota(), owner)),
             versions: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             expired: AtomicU64::new(0),

@@ -4,6 +4,7 @@
 //! a fixed shape, no order (a scan sorts all keys for each page), no batches and no watches, since
 //! nobody is told of what another process writes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -136,21 +137,17 @@ impl PinnedStore {
         if range.prefix.len() > limits::KEY_BYTES_MAX {
             return Err(MapError::Invalid("the prefix is longer than 64 KiB"));
         }
-        let mut keys = self.map.keys();
-        let is_in = |key: &Vec<u8>| {
-            let is_after = range.after.is_none_or(|after| **key > *after);
-            is_after && key.starts_with(range.prefix)
-        };
-        keys.retain(is_in);
-        keys.sort_unstable();
-        // One that was written anew meanwhile can have been seen twice.
-        keys.dedup();
         let entries_max = range.entries.clamp(1, limits::PAGE_ENTRIES_MAX);
+        let keys = self.first_keys(range, entries_max + 1)?;
+        let beyond = keys.last().filter(|_| keys.len() > entries_max).cloned();
         let mut items = Vec::new();
         let mut room = range.bytes;
         for key in keys {
-            let Some(found) = self.find(&key)? else {
-                continue;
+            let found = match self.find(&key) {
+                Ok(Some(found)) => found,
+                // What is being written to changes: a scan need not list it.
+                Ok(None) | Err(MapError::TimedOut) => continue,
+                Err(error) => return Err(error),
             };
             let needed = Item::packed_bytes(key.len(), found.value.length());
             if needed > room && items.is_empty() {
@@ -166,12 +163,46 @@ impl PinnedStore {
                 version: found.version,
             });
         }
-        Ok(Page { items, more: false })
+        match beyond {
+            // All of these have gone, and there may be others.
+            Some(key) if items.is_empty() => self.page(Range {
+                after: Some(&key),
+                ..range
+            }),
+            beyond => Ok(Page {
+                items,
+                more: beyond.is_some(),
+            }),
+        }
+    }
+
+    /// So many keys of a range, in their order. One that is written anew meanwhile can be seen twice, and
+    /// is told once.
+    fn first_keys(&self, range: Range<'_>, most: usize) -> Result<BTreeSet<Vec<u8>>, MapError> {
+        let is_in = |key: &[u8]| {
+            let is_after = range.after.is_none_or(|after| key > after);
+            is_after && key.starts_with(range.prefix)
+        };
+        let mut keys = BTreeSet::new();
+        for key in self.map.keys() {
+            let key = key.map_err(refused)?;
+            if !is_in(&key) {
+                continue;
+            }
+            if keys.len() < most || keys.last().is_some_and(|last| key < *last) {
+                keys.insert(key);
+            }
+            if keys.len() > most {
+                keys.pop_last();
+            }
+        }
+        Ok(keys)
     }
 
     fn remove_all(&self) -> Result<u64, MapError> {
         let mut removed = 0;
         for key in self.map.keys() {
+            let key = key.map_err(refused)?;
             match self.map.delete(&key, weir_pinned::Condition::Always) {
                 Ok(was_there) => removed += u64::from(was_there),
                 Err(error) => return Err(refused(error)),
@@ -234,7 +265,7 @@ impl Store for PinnedStore {
     }
 
     fn stat(&self) -> Answer<Stat> {
-        Answer::Now(Ok(self.stat_of(self.map.keys().len() as u64)))
+        Answer::Now(Ok(self.stat_of(self.map.entries())))
     }
 
     /// As of the last look: counting costs a walk through the file.
@@ -264,7 +295,7 @@ fn of_file(condition: Condition) -> weir_pinned::Condition {
 fn refused(error: PinError) -> MapError {
     let short = |number: usize| number as u64;
     match error {
-        PinError::File { .. } | PinError::Layout { .. } | PinError::Retired => {
+        PinError::File { .. } | PinError::Layout { .. } | PinError::Retired | PinError::Cut => {
             MapError::Io(error.to_string())
         }
         PinError::Shape(what) => MapError::Invalid(what),

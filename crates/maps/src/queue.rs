@@ -119,11 +119,19 @@ struct Queue {
 }
 
 struct State {
-    /// What each item is counted as, from the first on.
-    costs: VecDeque<u64>,
-    /// Number of the first item.
-    first: u64,
+    /// From the first on.
+    items: VecDeque<Waiting>,
+    /// Number of the next item that is appended.
+    next: u64,
     listener: QueueListener,
+}
+
+/// An item as its queue knows it.
+#[derive(Clone, Copy)]
+struct Waiting {
+    number: u64,
+    /// What it is counted as.
+    cost: u64,
 }
 
 impl Queues {
@@ -144,8 +152,8 @@ impl Queues {
             prefix: [KEY_PREFIX, name, b"/"].concat().into(),
             map: map.clone(),
             state: Mutex::new(State {
-                costs: VecDeque::new(),
-                first: 0,
+                items: VecDeque::new(),
+                next: 0,
                 listener,
             }),
         };
@@ -199,6 +207,15 @@ impl Queues {
         Ok(queue.take()?)
     }
 
+    /// What a queue keeps in mind.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self, token: u32) -> usize {
+        let queue = self.queue(token);
+        queue.map_or(0, |queue| {
+            queue.state.lock().map_or(0, |state| state.items.len())
+        })
+    }
+
     fn queue(&self, token: u32) -> Option<Arc<Queue>> {
         let by_token = self.by_token.read().unwrap_or_else(PoisonError::into_inner);
         by_token.queues.get(&token).cloned()
@@ -208,7 +225,8 @@ impl Queues {
 impl Queue {
     fn append(&self, token: u32, item: &[u8]) -> Result<QueueListener, EnqueueError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = self.key(state.first + state.costs.len() as u64);
+        let number = state.next;
+        let key = self.key(number);
         let cost = (key.len() + item.len() + limits::ENTRY_BYTES) as u64;
         if !self.held.take(cost, self.quota_bytes) {
             return Err(EnqueueError::Full {
@@ -222,7 +240,8 @@ impl Queue {
             self.held.give_back(cost);
             return Err(error.into());
         }
-        state.costs.push_back(cost);
+        state.items.push_back(Waiting { number, cost });
+        state.next = number.saturating_add(1);
         Ok(Arc::clone(&state.listener))
     }
 
@@ -230,8 +249,8 @@ impl Queue {
     fn take(&self) -> Result<Option<Bytes>, MapError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let store = self.map.map().store();
-        while let Some(&cost) = state.costs.front() {
-            let key = self.key(state.first);
+        while let Some(&Waiting { number, cost }) = state.items.front() {
+            let key = self.key(number);
             let found = store.read(&key, &mut { |seen: Seen<'_>| Found::from(seen) });
             let item = match found.now()? {
                 // One that is replaced meanwhile is the other's.
@@ -242,8 +261,7 @@ impl Queue {
                 },
                 None => None,
             };
-            state.costs.pop_front();
-            state.first += 1;
+            state.items.pop_front();
             self.held.give_back(cost);
             if item.is_some() {
                 return Ok(item);
@@ -270,18 +288,20 @@ impl Queue {
                     continue;
                 };
                 let number = u64::from_be_bytes(number);
-                if state.costs.is_empty() && number <= FIRST_MAX {
-                    state.first = number;
+                if state.items.is_empty() && number <= FIRST_MAX {
+                    state.next = number;
                 }
-                let next = state.first + state.costs.len() as u64;
                 // What is far from the others is nothing that a queue has written. Short gaps are
-                // passed over, and cost nothing.
-                let gap = number.checked_sub(next).filter(|gap| *gap <= GAP_MAX);
-                let Some(gap) = gap else { continue };
-                state.costs.extend((0..gap).map(|_| 0));
-                let cost = item.key.len() + item.value.length() + limits::ENTRY_BYTES;
-                state.costs.push_back(cost as u64);
-                self.held.take(cost as u64, u64::MAX);
+                // passed over.
+                let gap = number.checked_sub(state.next);
+                let is_ours = gap.is_some_and(|gap| gap <= GAP_MAX);
+                if !is_ours || number == u64::MAX {
+                    continue;
+                }
+                let cost = (item.key.len() + item.value.length() + limits::ENTRY_BYTES) as u64;
+                state.items.push_back(Waiting { number, cost });
+                state.next = number + 1;
+                self.held.take(cost, u64::MAX);
             }
             after = page.items.last().map(|item| item.key.clone());
             if !page.more {

@@ -5,6 +5,8 @@
 //! somebody may write to a region nobody else reads it, by mapping or by copying. So no memory that
 //! a host function looks at is changed by another thread.
 
+mod stay;
+
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
@@ -21,6 +23,8 @@ use crate::MapError;
 use crate::map::Map;
 use crate::store::{Condition, Seen, Store, Terms};
 use crate::value::Value;
+
+pub(crate) use stay::Stay;
 
 /// Where in a region, and in a guest's memory, mappings begin: a page of WebAssembly.
 pub const GRAIN: u32 = 64 << 10;
@@ -209,6 +213,8 @@ impl fmt::Debug for Region {
 #[derive(Debug)]
 pub struct Lease {
     region: Arc<Region>,
+    /// Its stay in the entry that it was taken from.
+    stay: Arc<Stay>,
     access: Access,
     map: Weak<Map>,
     key: Box<[u8]>,
@@ -223,14 +229,22 @@ impl Lease {
         key: &[u8],
         (access, range): (Access, Range<u64>),
     ) -> Result<Self, MapError> {
-        let find = |seen: Seen<'_>| (seen.value.as_region().cloned(), seen.version);
+        let find = |seen: Seen<'_>| (seen.value.stay_of_region(), seen.version);
         let found = map.store().read(key, &mut { find }).now()?;
         let (region, version) = found.ok_or(MapError::NoEntry)?;
-        let region = region.ok_or(MapError::Invalid("the entry is no region"))?;
+        let (region, stay) = region.ok_or(MapError::Invalid("the entry is no region"))?;
         region.check(range)?;
-        region.take(access, version)?;
+        if !stay.hold() {
+            // It is just being replaced.
+            return Err(MapError::Again { current: version });
+        }
+        if let Err(error) = region.take(access, version) {
+            stay.let_go();
+            return Err(error);
+        }
         Ok(Self {
             region,
+            stay,
             access,
             map: Arc::downgrade(map),
             key: key.into(),
@@ -328,7 +342,7 @@ impl Lease {
         let Ok(Some(Some(version))) = found else {
             return;
         };
-        let value = Value::region(Arc::clone(&self.region));
+        let value = Value::region_staying(&self.region, &self.stay);
         let terms = Terms::on(Condition::Version(version));
         // Refused only if the entry is another one by now.
         let _ = map.store().write(&self.key, value, terms).now();
@@ -350,5 +364,6 @@ impl Drop for Lease {
             self.publish();
         }
         self.region.give(self.access);
+        self.stay.let_go();
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Tickets {
 #[derive(Default)]
 struct Open {
     tickets: HashMap<TicketBytes, Ticket>,
+    /// How many each use has made.
+    by_use: HashMap<Arc<str>, usize>,
     /// When they end, in that order; those that were accepted may still be here.
     ends: VecDeque<(u64, TicketBytes)>,
 }
@@ -32,6 +34,7 @@ const ENDS_SLACK: usize = 1024;
 
 struct Ticket {
     held: Held,
+    from: Arc<str>,
     to: Box<str>,
     ends_ms: u64,
 }
@@ -42,36 +45,39 @@ impl Tickets {
         Self { clock, open }
     }
 
-    /// Room for one more, or the reason why not: asked before a handle is given up.
-    pub(crate) fn check_room(&self) -> Result<(), MapError> {
-        if self.open() < limits::TICKETS_MAX {
+    /// Room for one more of this use, or the reason why not: asked before a handle is given up.
+    pub(crate) fn check_room(&self, from: &str) -> Result<(), MapError> {
+        if self.lock().room(from).is_ok() {
             return Ok(());
         }
         self.sweep_all();
-        if self.open() < limits::TICKETS_MAX {
-            return Ok(());
-        }
-        let max = limits::TICKETS_MAX;
-        Err(MapError::NoMemory {
-            what: "tickets",
-            max,
-        })
+        self.lock().room(from)
     }
 
-    /// Makes a ticket out to a use.
+    /// Makes a ticket of a use out to another.
     ///
     /// # Errors
     /// [`MapError::Io`]: the system has no random bytes.
-    pub(crate) fn issue(&self, held: Held, to: &str) -> Result<TicketBytes, MapError> {
+    pub(crate) fn issue(
+        &self,
+        held: Held,
+        (from, to): (&Arc<str>, &str),
+    ) -> Result<TicketBytes, MapError> {
         let mut ticket = TicketBytes::default();
         getrandom::fill(&mut ticket).map_err(|error| MapError::Io(error.to_string()))?;
         let ends_ms = self
             .clock
             .now_ms()
             .saturating_add(millis(limits::TICKET_TIME));
-        let to = to.into();
+        let made = Ticket {
+            held,
+            from: Arc::clone(from),
+            to: to.into(),
+            ends_ms,
+        };
         let mut open = self.lock();
-        open.tickets.insert(ticket, Ticket { held, to, ends_ms });
+        open.tickets.insert(ticket, made);
+        *open.by_use.entry(Arc::clone(from)).or_default() += 1;
         open.ends.push_back((ends_ms, ticket));
         Ok(ticket)
     }
@@ -88,7 +94,7 @@ impl Tickets {
             .get(ticket)
             .filter(ours)
             .ok_or(MapError::NoEntry)?;
-        let ticket = open.tickets.remove(ticket).ok_or(MapError::NoEntry)?;
+        let ticket = open.take(ticket).ok_or(MapError::NoEntry)?;
         open.forget_accepted();
         drop(open);
         if ticket.ends_ms <= now_ms || ticket.held.is_stale() {
@@ -108,7 +114,7 @@ impl Tickets {
         let mut ended = Vec::new();
         let mut open = self.lock();
         while let Some((_, ticket)) = open.ends.pop_front_if(|(end, _)| *end <= now_ms) {
-            ended.extend(open.tickets.remove(&ticket));
+            ended.extend(open.take(&ticket));
         }
         drop(open);
         drop(ended);
@@ -118,7 +124,12 @@ impl Tickets {
     fn sweep_all(&self) {
         self.sweep();
         let stale = |_: &TicketBytes, ticket: &mut Ticket| ticket.held.is_stale();
-        let ended: Vec<_> = self.lock().tickets.extract_if(stale).collect();
+        let mut open = self.lock();
+        let ended: Vec<_> = open.tickets.extract_if(stale).collect();
+        for (_, ticket) in &ended {
+            open.count_off(&ticket.from);
+        }
+        drop(open);
         drop(ended);
     }
 
@@ -132,6 +143,31 @@ impl Tickets {
 }
 
 impl Open {
+    fn room(&self, from: &str) -> Result<(), MapError> {
+        if self.tickets.len() >= limits::TICKETS_MAX {
+            let (what, max) = ("tickets", limits::TICKETS_MAX);
+            return Err(MapError::NoMemory { what, max });
+        }
+        let made = self.by_use.get(from).copied().unwrap_or_default();
+        if made >= limits::TICKETS_OF_USE_MAX {
+            let (what, max) = ("tickets of this use", limits::TICKETS_OF_USE_MAX);
+            return Err(MapError::NoMemory { what, max });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, ticket: &TicketBytes) -> Option<Ticket> {
+        let taken = self.tickets.remove(ticket)?;
+        self.count_off(&taken.from);
+        Some(taken)
+    }
+
+    fn count_off(&mut self, from: &str) {
+        if let Some(made) = self.by_use.get_mut(from) {
+            *made = made.saturating_sub(1);
+        }
+    }
+
     fn forget_accepted(&mut self) {
         if self.ends.len() > 2 * self.tickets.len() + ENDS_SLACK {
             let tickets = &self.tickets;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::MapError;
-use crate::region::Region;
+use crate::budget::Budget;
+use crate::region::{Region, Stay};
 use crate::rights::Rights;
 
 /// Bytes that are kept without memory of their own: every counter, and most flags.
@@ -25,7 +26,8 @@ enum Form {
     Inline(u8, [u8; INLINE_BYTES]),
     Shared(Bytes),
     Map(MapId, Rights),
-    Region(Arc<Region>),
+    /// And what it counts for in the entry, once it is in one.
+    Region(Arc<Region>, Option<Arc<Stay>>),
 }
 
 impl Value {
@@ -57,7 +59,38 @@ impl Value {
     /// Pages of memory.
     #[must_use]
     pub fn region(region: Arc<Region>) -> Self {
-        Self(Form::Region(region))
+        Self(Form::Region(region, None))
+    }
+
+    /// Those that an entry holds already.
+    pub(crate) fn region_staying(region: &Arc<Region>, stay: &Arc<Stay>) -> Self {
+        Self(Form::Region(Arc::clone(region), Some(Arc::clone(stay))))
+    }
+
+    /// A region as it is in an entry; its room was counted by `budget`. `None`: it is in that entry
+    /// already, or it is none.
+    pub(crate) fn staying(&self, budget: &Arc<Budget>) -> Option<Self> {
+        match &self.0 {
+            Form::Region(region, None) => {
+                let stay = Stay::new(budget, region.room());
+                Some(Self::region_staying(region, &stay))
+            }
+            Form::Region(_, Some(_)) | Form::Inline(..) | Form::Shared(_) | Form::Map(..) => None,
+        }
+    }
+
+    /// The region of an entry, and its stay there.
+    pub(crate) fn stay_of_region(&self) -> Option<(Arc<Region>, Arc<Stay>)> {
+        let region = self.as_region()?;
+        Some((Arc::clone(region), Arc::clone(self.stay()?)))
+    }
+
+    /// What the region of an entry counts for.
+    pub(crate) fn stay(&self) -> Option<&Arc<Stay>> {
+        match &self.0 {
+            Form::Region(_, stay) => stay.as_ref(),
+            Form::Inline(..) | Form::Shared(_) | Form::Map(..) => None,
+        }
     }
 
     /// The bytes; `None`: it is a reference to a map, or a region.
@@ -66,7 +99,7 @@ impl Value {
         match &self.0 {
             Form::Inline(length, bytes) => Some(&bytes[..usize::from(*length)]),
             Form::Shared(bytes) => Some(bytes),
-            Form::Map(..) | Form::Region(_) => None,
+            Form::Map(..) | Form::Region(..) => None,
         }
     }
 
@@ -76,7 +109,7 @@ impl Value {
         match &self.0 {
             Form::Inline(..) => self.bytes().map(Bytes::copy_from_slice),
             Form::Shared(bytes) => Some(bytes.clone()),
-            Form::Map(..) | Form::Region(_) => None,
+            Form::Map(..) | Form::Region(..) => None,
         }
     }
 
@@ -91,7 +124,7 @@ impl Value {
     pub fn reference(&self) -> Option<(MapId, Rights)> {
         match self.0 {
             Form::Map(id, rights) => Some((id, rights)),
-            Form::Inline(..) | Form::Shared(_) | Form::Region(_) => None,
+            Form::Inline(..) | Form::Shared(_) | Form::Region(..) => None,
         }
     }
 
@@ -99,7 +132,7 @@ impl Value {
     #[must_use]
     pub fn as_region(&self) -> Option<&Arc<Region>> {
         match &self.0 {
-            Form::Region(region) => Some(region),
+            Form::Region(region, _) => Some(region),
             Form::Inline(..) | Form::Shared(_) | Form::Map(..) => None,
         }
     }

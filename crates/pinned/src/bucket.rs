@@ -5,18 +5,59 @@
 //! so all others are read nevertheless: a writer that died keeps nobody from them. All words are
 //! atomics, so that reading what is being written is no race; fences order them as seqlocks need it.
 
+use std::time::{Duration, Instant};
+
 use crate::layout::{
     AT_ENDS, AT_ENTRY_VERSION, AT_HASH, AT_KEY, AT_LENGTHS, AT_OWNER, AT_SEQUENCE, AT_WRITING,
     BUCKET_HEADER_BYTES, NEVER,
 };
 use crate::sync::{AtomicU64, Ordering, fence, pause};
 
-/// How often a reader looks again at an entry that is being written to. A write takes microseconds; a
-/// writer can lose its processor for milliseconds.
-#[cfg(not(feature = "loom"))]
-const LOOKS: usize = 10_000;
-#[cfg(feature = "loom")]
-const LOOKS: usize = 2;
+/// For how long somebody looks again at what another one is writing to: so often, and so long. A write
+/// takes microseconds; a writer can lose its processor for milliseconds. Giving the processor away
+/// between two looks lets it go on, and can take as long itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    looks: usize,
+    /// Zero: it keeps the processor.
+    longest: Duration,
+}
+
+impl Patience {
+    /// For processes that have time.
+    pub const ALL: Self = Self::of(10_000, Duration::from_secs(1));
+    /// For who serves others.
+    pub const SOME: Self = Self::of(10_000, Duration::from_millis(20));
+    /// For who has just met somebody that does not finish: as long as a write takes.
+    pub const LITTLE: Self = Self::of(100, Duration::ZERO);
+    /// For who can come back later.
+    pub const NONE: Self = Self::of(1, Duration::ZERO);
+
+    const fn of(looks: usize, longest: Duration) -> Self {
+        // As few as make sense to loom.
+        let looks = if cfg!(feature = "loom") { 2 } else { looks };
+        Self { looks, longest }
+    }
+
+    /// Calls `look` until it answers something, or nobody has the patience any more.
+    fn wait<T>(self, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        let mut begun = None;
+        for _ in 0..self.looks {
+            if let Some(seen) = look() {
+                return Some(seen);
+            }
+            if self.longest.is_zero() {
+                std::hint::spin_loop();
+                continue;
+            }
+            if begun.get_or_insert_with(Instant::now).elapsed() >= self.longest {
+                return None;
+            }
+            pause();
+        }
+        None
+    }
+}
 
 const HEADER_WORDS: usize = BUCKET_HEADER_BYTES / 8;
 
@@ -26,6 +67,7 @@ pub struct Bucket<'m> {
     words: &'m [AtomicU64],
     slot_words: usize,
     key_words: usize,
+    patience: Patience,
 }
 
 /// An entry that is looked for: the hash of its key, and the key.
@@ -74,25 +116,30 @@ impl<'m> Bucket<'m> {
             words,
             slot_words,
             key_words,
+            patience: Patience::ALL,
         }
+    }
+
+    /// The same for somebody with other patience.
+    #[must_use]
+    pub fn with(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Copies the value of an entry into `value`.
     pub fn read(&self, entry: Entry<'_>, value: &mut Vec<u8>) -> Look {
-        let mut look = Look::Busy;
-        for _ in 0..LOOKS {
+        let looked = self.patience.wait(|| {
             let before = self.words[AT_SEQUENCE].load(Ordering::Acquire);
             let hidden = self.hidden(before);
-            look = self.search(entry, hidden, value);
+            let look = self.search(entry, hidden, value);
             fence(Ordering::Acquire);
             let is_whole = self.words[AT_SEQUENCE].load(Ordering::Relaxed) == before;
             match look {
-                Look::Found { .. } | Look::Absent if is_whole => return look,
-                Look::Found { .. } | Look::Absent | Look::Busy => look = Look::Busy,
+                Look::Found { .. } | Look::Absent if is_whole => Some(look),
+                Look::Found { .. } | Look::Absent | Look::Busy => None,
             }
-            pause();
-        }
-        look
+        });
+        looked.unwrap_or(Look::Busy)
     }
 
     /// The slot that must not be looked at, by the sequence that was just read.
@@ -146,10 +193,11 @@ impl<'m> Bucket<'m> {
         Some(bytes.take(length).collect())
     }
 
-    /// The keys of all entries that live, and are not being written to.
+    /// The keys of all entries that live, and are not being written to. `None`: others write all the
+    /// time.
     #[must_use]
-    pub fn keys(&self, now_ms: u64) -> Vec<Vec<u8>> {
-        for _ in 0..LOOKS {
+    pub fn keys(&self, now_ms: u64) -> Option<Vec<Vec<u8>>> {
+        self.patience.wait(|| {
             let before = self.words[AT_SEQUENCE].load(Ordering::Acquire);
             let hidden = self.hidden(before);
             let slots = self.slots().enumerate();
@@ -158,26 +206,20 @@ impl<'m> Bucket<'m> {
             });
             let keys = seen.filter_map(|(_, slot)| self.key(slot)).collect();
             fence(Ordering::Acquire);
-            if self.words[AT_SEQUENCE].load(Ordering::Relaxed) == before {
-                return keys;
-            }
-            pause();
-        }
-        Vec::new()
+            let is_whole = self.words[AT_SEQUENCE].load(Ordering::Relaxed) == before;
+            is_whole.then_some(keys)
+        })
     }
 
     /// Takes the bucket for a writer; `false`: somebody else has it, for longer than that takes.
     #[must_use]
     pub fn lock(&self, me: u64) -> bool {
         let owner = &self.words[AT_OWNER];
-        for _ in 0..LOOKS {
+        let taken = self.patience.wait(|| {
             let taken = owner.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed);
-            if taken.is_ok() {
-                return true;
-            }
-            pause();
-        }
-        false
+            taken.ok()
+        });
+        taken.is_some()
     }
 
     /// Gives it back.

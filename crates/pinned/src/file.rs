@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::fs::FallocateFlags;
 use rustix::mm::{MapFlags, ProtFlags};
 
+use crate::guard::Guard;
 use crate::layout::{
     AT_BOOT, AT_BUCKETS, AT_FILE_BYTES, AT_HASH_KEYS, AT_HEADER_BYTES, AT_KEY, AT_KEY_BYTES,
     AT_MAGIC, AT_SLOT_BYTES, AT_SLOTS, AT_STATE, AT_VALUE_BYTES, AT_VERSION, BUCKET_HEADER_BYTES,
@@ -112,6 +113,8 @@ pub(crate) struct Mapped {
     pub(crate) file: File,
     pub(crate) shape: Shape,
     pub(crate) hash_keys: [u64; 2],
+    /// For the gateway: others end with a file that is cut.
+    guard: Option<Guard>,
 }
 
 // SAFETY: the mapping belongs to this value, and what lies in it is used as atomic words only.
@@ -151,7 +154,10 @@ impl Mapped {
             }
             let mapped = Self::made_in_place(&file, path, shape);
             lock::give(&file, MAKER_BYTE).map_err(failed)?;
-            return mapped;
+            let mut mapped = mapped?;
+            let start = mapped.base.addr().get();
+            mapped.guard = Some(Guard::of(start, mapped.bytes).map_err(failed)?);
+            return Ok(mapped);
         }
         Err(failed(io::ErrorKind::TimedOut.into()))
     }
@@ -159,18 +165,20 @@ impl Mapped {
     fn made_in_place(file: &File, path: &Path, shape: &Shape) -> Result<Self, PinError> {
         let failed = |error| file_error(path, error);
         let boot = boot_id().map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() > 0 {
-            let header = header(file).map_err(failed)?;
-            let found = shape_of(&header, path);
+        let there = file.metadata().map_err(failed)?;
+        if there.len() > 0 || !there.is_file() {
+            let header = header_words(file).map_err(failed)?;
             // Whatever begins like a map is one of ours, and may be replaced.
-            if header[AT_MAGIC] != MAGIC {
+            let Some(header) = header.filter(|header| header[AT_MAGIC] == MAGIC) else {
                 return Err(PinError::Layout {
                     path: path.to_owned(),
                     what: "this is no pinned map, so nothing is made in its place",
                 });
-            }
+            };
             let is_fresh = header[AT_BOOT..AT_BOOT + 2] == boot;
-            if found.is_ok_and(|found| found == *shape) && is_fresh {
+            let is_whole = header[AT_FILE_BYTES] <= there.len();
+            let found = shape_of(&header, path);
+            if found.is_ok_and(|found| found == *shape) && is_fresh && is_whole {
                 return Self::open(path, Access::Write);
             }
         }
@@ -207,7 +215,13 @@ impl Mapped {
             file,
             shape,
             hash_keys: [header[AT_HASH_KEYS], header[AT_HASH_KEYS + 1]],
+            guard: None,
         })
+    }
+
+    /// Whether pages of a guarded file are gone. To be asked after the words were used.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.guard.as_ref().is_some_and(Guard::is_cut)
     }
 
     /// The words from a byte on, which is a multiple of 8. Empty if they are not all in the file.
@@ -234,6 +248,7 @@ impl Mapped {
 
 impl Drop for Mapped {
     fn drop(&mut self) {
+        self.guard = None;
         #[expect(unsafe_code, reason = "mappings are made and ended by address")]
         // SAFETY: `Mapped::of` mapped exactly this, and nobody borrows from it any more.
         let ended = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.bytes) };
@@ -248,14 +263,27 @@ pub(crate) fn file_error(path: &Path, error: io::Error) -> PinError {
     }
 }
 
-fn header(file: &File) -> io::Result<[u64; HEADER_WORDS]> {
+/// The first words; `None`: there are not so many, or it is no file that has some.
+fn header_words(file: &File) -> io::Result<Option<[u64; HEADER_WORDS]>> {
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
     let mut bytes = [0; HEADER_WORDS * 8];
-    file.read_exact_at(&mut bytes, 0)?;
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let (words, _) = bytes.as_chunks();
     let mut header = [0; HEADER_WORDS];
     for (word, bytes) in header.iter_mut().zip(words) {
         *word = u64::from_le_bytes(*bytes);
     }
+    Ok(Some(header))
+}
+
+fn header(file: &File) -> io::Result<[u64; HEADER_WORDS]> {
+    let header = header_words(file)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let length = file.metadata()?.len();
     if header[AT_MAGIC] == MAGIC && header[AT_FILE_BYTES] > length {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -300,8 +328,13 @@ fn new_file(path: &Path, shape: &Shape, boot: [u64; 2]) -> io::Result<PathBuf> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".new-{}", std::process::id()));
     let new = PathBuf::from(name);
+    // Who has left a link there must not choose the file that is written to.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
+    options.read(true).write(true).create_new(true);
     let file = options.mode(0o660).open(&new)?;
     let filled = fill(&file, shape, boot);
     if filled.is_err() {

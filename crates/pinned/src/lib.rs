@@ -14,6 +14,8 @@ mod sync;
 #[cfg(not(feature = "loom"))]
 mod file;
 #[cfg(not(feature = "loom"))]
+mod guard;
+#[cfg(not(feature = "loom"))]
 mod hash;
 #[cfg(not(feature = "loom"))]
 mod lock;
@@ -54,6 +56,11 @@ pub enum PinError {
     /// Another file is in its place by now: open it again.
     #[error("the map was made anew: open it again")]
     Retired,
+    /// Somebody has cut the file while it was open.
+    #[error(
+        "somebody has cut the file while it was in use: it is used no more until the next start"
+    )]
+    Cut,
     /// The map was opened for reading.
     #[error("the map was opened for reading only")]
     ReadOnly,

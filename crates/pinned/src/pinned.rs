@@ -1,12 +1,13 @@
 //! A pinned map, as the gateway and native processes use it.
 
-use std::collections::BTreeSet;
+mod tending;
+
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::bucket::{Bucket, Change, Entry, Look};
+use crate::bucket::{Bucket, Change, Entry, Look, Patience};
 use crate::file::{Access, Mapped, Shape, file_error};
 use crate::layout::{
     AT_LAST_VERSION, AT_REPAIRED, AT_STATE, HEADER_BYTES, NEVER, READY, WRITER_BYTES, WRITERS,
@@ -19,6 +20,10 @@ pub struct Pinned {
     /// The number of this writer; 0: it only reads.
     me: u64,
     words_of_bucket: usize,
+    /// It is looked after here.
+    is_tended: bool,
+    /// Somebody who wrote did not finish, and it was not looked after since: nobody else waits for long.
+    is_stuck: AtomicBool,
 }
 
 /// What must hold of an entry before it is written.
@@ -95,7 +100,9 @@ impl Pinned {
     /// [`PinError::Shape`]; [`PinError::Layout`]: there is another kind of file;
     /// [`PinError::File`].
     pub fn make(path: &Path, shape: &Shape) -> Result<Self, PinError> {
-        Self::of(Mapped::make(path, shape)?, path, Access::Write)
+        let mut map = Self::of(Mapped::make(path, shape)?, path, Access::Write)?;
+        map.is_tended = true;
+        Ok(map)
     }
 
     /// The map at a path. For native processes.
@@ -113,6 +120,8 @@ impl Pinned {
             mapped,
             me: 0,
             words_of_bucket,
+            is_tended: false,
+            is_stuck: AtomicBool::new(false),
         };
         if access == Access::Write {
             pinned.me = pinned.number().map_err(|error| file_error(path, error))?;
@@ -139,16 +148,18 @@ impl Pinned {
     /// Copies the value of an entry into `value`; `None`: there is no such entry.
     ///
     /// # Errors
-    /// [`PinError::Busy`], [`PinError::Retired`], [`PinError::Key`].
+    /// [`PinError::Busy`], [`PinError::Retired`], [`PinError::Cut`], [`PinError::Key`].
     pub fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<Option<Found>, PinError> {
         let (bucket, entry) = self.look_up(key)?;
-        match bucket.read(entry, value) {
+        let look = bucket.read(entry, value);
+        self.check_whole()?;
+        match look {
             Look::Found { version, ends_ms } => Ok(Some(Found {
                 version,
                 ends: (ends_ms != NEVER).then(|| UNIX_EPOCH + Duration::from_millis(ends_ms)),
             })),
             Look::Absent => Ok(None),
-            Look::Busy => Err(PinError::Busy),
+            Look::Busy => Err(self.busy()),
         }
     }
 
@@ -173,6 +184,33 @@ impl Pinned {
         }
         let ends_ms = end_of(ttl, entry.now_ms);
         self.put(bucket, (known, entry), (ends_ms, value))
+    }
+
+    /// Whether the file has all of its pages: to be asked after they were used.
+    fn check_whole(&self) -> Result<(), PinError> {
+        if self.mapped.is_cut() {
+            return Err(PinError::Cut);
+        }
+        Ok(())
+    }
+
+    /// Somebody does not finish.
+    fn busy(&self) -> PinError {
+        if self.is_tended {
+            self.is_stuck.store(true, Ordering::Relaxed);
+        }
+        PinError::Busy
+    }
+
+    /// How long to wait for others.
+    fn patience(&self) -> Patience {
+        if self.is_stuck.load(Ordering::Relaxed) {
+            return Patience::LITTLE;
+        }
+        if self.is_tended {
+            return Patience::SOME;
+        }
+        Patience::ALL
     }
 
     /// Adds to a counter, which is 8 bytes, little-endian and signed, and begins at 0. Answers the sum
@@ -221,68 +259,32 @@ impl Pinned {
         if let Some(slot) = known {
             owned.0.free(slot);
         }
+        self.check_whole()?;
         Ok(was_there)
     }
 
     /// The keys of all entries, in no order. Those that come or go meanwhile may be among them.
-    #[must_use]
-    pub fn keys(&self) -> Vec<Vec<u8>> {
-        let now_ms = now_ms();
-        self.buckets()
-            .flat_map(|bucket| bucket.keys(now_ms))
-            .collect()
-    }
-
-    /// Frees entries that have ended, and what writers left who died while they wrote. For the
-    /// gateway, every second or so.
     ///
     /// # Errors
-    /// [`PinError::ReadOnly`].
-    pub fn tend(&self) -> Result<Tended, PinError> {
-        if self.me == 0 {
-            return Err(PinError::ReadOnly);
-        }
-        let mut tended = Tended::default();
-        let others = |owner: &u64| *owner != 0 && *owner != self.me;
-        let owners: BTreeSet<u64> = self.buckets().map(|bucket| bucket.owner()).collect();
-        for owner in owners.into_iter().filter(others) {
-            self.repair(owner, &mut tended);
-        }
-        self.word(AT_REPAIRED)
-            .fetch_add(tended.lost, Ordering::Relaxed);
+    /// [`PinError::Busy`], [`PinError::Cut`]: in the place of some of them.
+    pub fn keys(&self) -> impl Iterator<Item = Result<Vec<u8>, PinError>> + '_ {
         let now_ms = now_ms();
-        for bucket in self.buckets() {
-            let (live, ended) = bucket.count(now_ms);
-            tended.entries += live;
-            if ended > 0 && bucket.lock(self.me) {
-                tended.ended += Owned(bucket).0.sweep(now_ms);
-            }
-        }
-        Ok(tended)
+        self.buckets().flat_map(move |bucket| {
+            let keys = bucket.keys(now_ms);
+            let (keys, error) = match (keys, self.check_whole()) {
+                (_, Err(error)) => (Vec::new(), Some(Err(error))),
+                (None, Ok(())) => (Vec::new(), Some(Err(self.busy()))),
+                (Some(keys), Ok(())) => (keys, None),
+            };
+            keys.into_iter().map(Ok).chain(error)
+        })
     }
 
-    /// Gives back what a writer has, if it has died.
-    fn repair(&self, owner: u64, tended: &mut Tended) {
-        // A number that nobody can have is nobody's.
-        let byte = (1..=WRITERS)
-            .contains(&owner)
-            .then(|| WRITER_BYTES + owner - 1);
-        let is_dead = byte.is_none_or(|byte| {
-            let taken = lock::take(&self.mapped.file, byte);
-            taken.unwrap_or(false)
-        });
-        if !is_dead {
-            return;
-        }
-        // As long as its byte is locked here, nobody gets the number.
-        for bucket in self.buckets().filter(|bucket| bucket.owner() == owner) {
-            tended.lost += u64::from(bucket.repair());
-            tended.repaired += 1;
-        }
-        if let Some(byte) = byte {
-            // If this fails the number stays ours, which costs one of 256.
-            let _ = lock::give(&self.mapped.file, byte);
-        }
+    /// How many entries there are.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        let now_ms = now_ms();
+        self.buckets().map(|bucket| bucket.count(now_ms).0).sum()
     }
 
     /// Numbers for people.
@@ -305,14 +307,21 @@ impl Pinned {
         let slot = slot.ok_or(PinError::Full {
             slots: usize::try_from(self.mapped.shape.slots).unwrap_or(usize::MAX),
         })?;
-        let version = self.word(AT_LAST_VERSION).fetch_add(1, Ordering::Relaxed) + 1;
+        let version = self.next_version();
         let change = Change {
             version,
             ends_ms,
             value,
         };
         bucket.write(slot, entry, change);
+        self.check_whole()?;
         Ok(version)
+    }
+
+    /// Never 0, whatever stands there: that is a free slot.
+    fn next_version(&self) -> u64 {
+        let last = self.word(AT_LAST_VERSION).fetch_add(1, Ordering::Relaxed);
+        last.checked_add(1).unwrap_or_else(|| self.next_version())
     }
 
     fn look_up<'p, 'k>(&'p self, key: &'k [u8]) -> Result<(Bucket<'p>, Entry<'k>), PinError> {
@@ -321,7 +330,9 @@ impl Pinned {
         if bytes > max {
             return Err(PinError::Key { bytes, max });
         }
-        if self.word(AT_STATE).load(Ordering::Relaxed) != READY {
+        let state = self.word(AT_STATE).load(Ordering::Relaxed);
+        self.check_whole()?;
+        if state != READY {
             return Err(PinError::Retired);
         }
         let hash = hash::hash(self.mapped.hash_keys, key);
@@ -338,7 +349,7 @@ impl Pinned {
         if bucket.lock(self.me) {
             return Ok((Owned(bucket), entry));
         }
-        Err(PinError::Busy)
+        Err(self.busy())
     }
 
     fn check_value(&self, value: &[u8]) -> Result<(), PinError> {
@@ -360,7 +371,8 @@ impl Pinned {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let words = self.mapped.words(start, self.words_of_bucket);
         let length = |bytes: u64| usize::try_from(bytes.div_ceil(8)).unwrap_or(usize::MAX);
-        Bucket::new(words, (length(shape.slot_bytes()), length(shape.key_bytes)))
+        let bucket = Bucket::new(words, (length(shape.slot_bytes()), length(shape.key_bytes)));
+        bucket.with(self.patience())
     }
 
     fn word(&self, at: usize) -> &std::sync::atomic::AtomicU64 {

@@ -14,11 +14,14 @@ mod script;
 mod store;
 mod tls;
 
+use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use weir_maps::{Eviction, MapError, MapOptions};
+use weir_model::limits::redis as limits;
 
 pub use config::{RedisConfigError, RedisKind, RedisStoreConfig, RedisTls};
 pub use store::RedisStore;
@@ -41,6 +44,54 @@ pub(crate) struct Setup {
     pub(crate) opened: AtomicU64,
     pub(crate) lost: AtomicU64,
     tls: Option<Tls>,
+    /// What the log was told last, by server and kind, and when: each thread meets it for itself.
+    told: Mutex<HashMap<(String, Trouble), (String, Instant)>>,
+}
+
+/// What operators are told of servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Trouble {
+    /// There is no connection to it.
+    Unreachable,
+    /// It refuses what is asked.
+    Refuses,
+}
+
+impl Setup {
+    /// Tells the operator of trouble with a server: at once, when it is another than before, and else
+    /// from time to time.
+    pub(crate) fn tell(&self, server: &str, trouble: Trouble, why: &str) {
+        if !self.is_news((server, trouble), why) {
+            return;
+        }
+        match trouble {
+            Trouble::Unreachable => {
+                tracing::warn!(server, why, "cannot connect to a back end, and tries again");
+            }
+            Trouble::Refuses => {
+                tracing::warn!(server, why, "a back end refuses operations on maps");
+            }
+        }
+    }
+
+    /// Whether it is to be told; it counts as told then.
+    fn is_news(&self, (server, trouble): (&str, Trouble), why: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (server.to_owned(), trouble);
+        let pause = |known: &str| {
+            if known == why {
+                limits::TOLD_AGAIN
+            } else {
+                limits::TOLD_ANEW
+            }
+        };
+        let known = told.get(&place);
+        if known.is_some_and(|(known, when)| when.elapsed() < pause(known)) {
+            return false;
+        }
+        told.insert(place, (why.to_owned(), Instant::now()));
+        true
+    }
 }
 
 impl Deref for Setup {
@@ -75,6 +126,7 @@ impl RedisStores {
             opened: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             tls,
+            told: Mutex::default(),
         });
         let link = Link::start(Arc::clone(&setup))?;
         Ok(Self {
@@ -106,7 +158,7 @@ impl RedisStores {
         if options.eviction != Eviction::Refuse {
             return Err(MapError::NotSupported("evicting entries"));
         }
-        if map.slots == 0 || map.slots > weir_model::limits::redis::SLOTS_MAX {
+        if map.slots == 0 || map.slots > limits::SLOTS_MAX {
             return Err(MapError::Invalid("slots: from 1 to 256"));
         }
         if options.entries_max < u64::from(map.slots) {
@@ -114,5 +166,34 @@ impl RedisStores {
         }
         let core = Core::new(&self.setup, map, options);
         Ok(RedisStore::new(core, Arc::clone(&self.link)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wrong address or password was told to nobody once but the guests, as *io*.
+    #[test]
+    fn trouble_is_told_once_by_server_and_kind() {
+        let setup = Setup {
+            config: RedisStoreConfig::single("one:6379"),
+            opened: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            tls: None,
+            told: Mutex::default(),
+        };
+        let mut news = vec![];
+        for (server, trouble, why) in [
+            ("one:6379", Trouble::Unreachable, "refused"),
+            ("one:6379", Trouble::Unreachable, "refused"),
+            // What comes and goes does not fill the log either.
+            ("one:6379", Trouble::Unreachable, "NOAUTH"),
+            ("one:6379", Trouble::Refuses, "OOM"),
+            ("two:6379", Trouble::Unreachable, "refused"),
+        ] {
+            news.push(setup.is_news((server, trouble), why));
+        }
+        assert_eq!(news, [true, false, false, true, true]);
     }
 }

@@ -49,7 +49,9 @@ enum { AT_ENTRY_VERSION = 0, AT_ENDS = 1, AT_LENGTHS = 2, AT_HASH = 3, AT_KEY = 
 #define RETIRED 2
 #define WRITER_BYTE 2048
 #define WRITERS 256
+/* So often, and so many milliseconds, somebody looks again at what another one is writing to. */
 #define LOOKS 10000
+#define WAIT_MS 1000
 
 struct weir_pinned {
     int file;
@@ -356,6 +358,9 @@ int weir_pinned_get(const weir_pinned *map, const void *key, size_t key_len, voi
         if (load(bucket + AT_SEQUENCE) == before && found != WEIR_PINNED_BUSY) {
             return found;
         }
+        if (now_ms() > wanted.now_ms + WAIT_MS) {
+            break;
+        }
         sched_yield();
     }
     return WEIR_PINNED_BUSY;
@@ -372,6 +377,9 @@ static int own(weir_pinned *map, const void *key, size_t key_len, struct wanted 
         if (__atomic_compare_exchange_n(*bucket + AT_OWNER, &nobody, map->me, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
             return WEIR_PINNED_OK;
+        }
+        if (now_ms() > wanted->now_ms + WAIT_MS) {
+            break;
         }
         sched_yield();
     }
@@ -435,7 +443,10 @@ static int put(weir_pinned *map, word *bucket, const struct wanted *wanted, word
         return WEIR_PINNED_NOSPC;
     }
     word *slot = slot_at(map, bucket, number);
-    *version = __atomic_add_fetch(map->words + AT_LAST_VERSION, 1, __ATOMIC_RELAXED);
+    do {
+        /* 0 is a free slot, whatever stands there. */
+        *version = __atomic_add_fetch(map->words + AT_LAST_VERSION, 1, __ATOMIC_RELAXED);
+    } while (*version == 0);
     word sequence = begin(bucket, number);
     store(slot + AT_ENTRY_VERSION, *version);
     store(slot + AT_ENDS, ends_ms);

@@ -1,19 +1,64 @@
 //! Messages to values.
 
+use std::cell::Cell;
+
+use weir_model::limits::bindgen as limits;
+
 use super::DecodeError;
 use super::encode::wire;
 use crate::schema::{Case, Field, Form, Int, Kind, Record, Rule, Schema, Sign, Type, TypeId};
 use crate::value::{FieldValue, RecordValue, Value, VariantValue};
 use crate::wire::{Reader, Wire, unzigzag};
 
+/// What is read, and how much more it may come to: two bytes can stand for a whole record of defaults.
+#[derive(Clone, Copy)]
+struct Reading<'s> {
+    schema: &'s Schema,
+    left: &'s Cell<usize>,
+}
+
+impl Reading<'_> {
+    /// Counts values that are about to be made.
+    fn make(self, values: usize) -> Result<(), DecodeError> {
+        let left = self.left.get().checked_sub(values);
+        self.left.set(left.ok_or(DecodeError::Large)?);
+        Ok(())
+    }
+}
+
 /// The record or variant in these bytes.
 ///
 /// # Errors
-/// If they are none.
+/// If they are none, or more than anybody looks at.
 pub fn decode(schema: &Schema, id: TypeId, bytes: &[u8]) -> Result<Value, DecodeError> {
-    let mut value = default_of(schema, Type::Named(id));
-    merge(schema, id, &mut value, bytes)?;
+    let left = &Cell::new(limits::DECODED_VALUES_MAX);
+    message(Reading { schema, left }, id, bytes)
+}
+
+fn message(on: Reading<'_>, id: TypeId, bytes: &[u8]) -> Result<Value, DecodeError> {
+    on.make(default_values(on.schema, Type::Named(id)))?;
+    let mut value = default_of(on.schema, Type::Named(id));
+    merge(on, id, &mut value, bytes)?;
     Ok(value)
+}
+
+/// Of how many values a default value is made, places for optional and repeated ones included.
+fn default_values(schema: &Schema, ty: Type) -> usize {
+    let Type::Named(id) = ty else { return 1 };
+    match &schema.definition(id).kind {
+        Kind::Record(record) => record.fields.iter().fold(1, |sum, field| {
+            let values = match field.rule {
+                Rule::Plain => default_values(schema, field.ty),
+                Rule::Optional | Rule::Repeated => 1,
+            };
+            sum.saturating_add(values)
+        }),
+        Kind::Variant(cases) => {
+            let first = cases.first().and_then(|case| case.ty);
+            1 + first.map_or(0, |ty| default_values(schema, ty))
+        }
+        Kind::Enum(_) | Kind::Flags(_) => 1,
+    }
 }
 
 /// The record with all defaults.
@@ -58,11 +103,11 @@ pub(crate) fn default_of(schema: &Schema, ty: Type) -> Value {
 }
 
 /// Reads a message over what is there.
-fn merge(schema: &Schema, id: TypeId, value: &mut Value, bytes: &[u8]) -> Result<(), DecodeError> {
-    match (&schema.definition(id).kind, value) {
-        (Kind::Record(ty), Value::Record(value)) => record(schema, ty, value, bytes),
+fn merge(on: Reading<'_>, id: TypeId, value: &mut Value, bytes: &[u8]) -> Result<(), DecodeError> {
+    match (&on.schema.definition(id).kind, value) {
+        (Kind::Record(ty), Value::Record(value)) => record(on, ty, value, bytes),
         (Kind::Variant(cases), value) => {
-            *value = Value::Variant(variant(schema, cases, bytes)?);
+            *value = Value::Variant(variant(on, cases, bytes)?);
             Ok(())
         }
         (_, _) => Err(DecodeError::Tag),
@@ -70,7 +115,7 @@ fn merge(schema: &Schema, id: TypeId, value: &mut Value, bytes: &[u8]) -> Result
 }
 
 fn record(
-    schema: &Schema,
+    on: Reading<'_>,
     ty: &Record,
     value: &mut RecordValue,
     bytes: &[u8],
@@ -81,7 +126,7 @@ fn record(
         let (number, wire) = reader.tag()?;
         if let Some(at) = ty.fields.iter().position(|field| field.number == number) {
             let (ty, value) = (&ty.fields[at], &mut value.fields[at]);
-            field(schema, ty, value, (&mut reader, wire))?;
+            field(on, ty, value, (&mut reader, wire))?;
         } else {
             reader.skip(wire)?;
             value.unknown.extend_from_slice(reader.since(start));
@@ -91,39 +136,39 @@ fn record(
 }
 
 fn field(
-    schema: &Schema,
+    on: Reading<'_>,
     field: &Field,
     value: &mut FieldValue,
     (reader, found): (&mut Reader<'_>, Wire),
 ) -> Result<(), DecodeError> {
     if let (FieldValue::Repeated(values), Wire::Bytes, true) =
-        (&mut *value, found, schema.is_packed(field.ty))
+        (&mut *value, found, on.schema.is_packed(field.ty))
     {
         let mut packed = Reader::new(reader.bytes()?);
         while !packed.is_at_end() {
-            values.push(bare(schema, &field.name, field.ty, &mut packed)?);
+            values.push(bare(on, &field.name, field.ty, &mut packed)?);
         }
         return Ok(());
     }
-    if found != wire(schema, field.ty) {
+    if found != wire(on.schema, field.ty) {
         return Err(DecodeError::Kind(field.name.clone()));
     }
     match value {
-        FieldValue::Repeated(values) => values.push(bare(schema, &field.name, field.ty, reader)?),
+        FieldValue::Repeated(values) => values.push(bare(on, &field.name, field.ty, reader)?),
         FieldValue::Plain(there) | FieldValue::Optional(Some(there)) => match field.ty {
-            Type::Named(id) if schema.is_message(field.ty) => {
-                merge(schema, id, there, reader.bytes()?)?;
+            Type::Named(id) if on.schema.is_message(field.ty) => {
+                merge(on, id, there, reader.bytes()?)?;
             }
-            ty => *there = bare(schema, &field.name, ty, reader)?,
+            ty => *there = bare(on, &field.name, ty, reader)?,
         },
         FieldValue::Optional(there) => {
-            *there = Some(bare(schema, &field.name, field.ty, reader)?);
+            *there = Some(bare(on, &field.name, field.ty, reader)?);
         }
     }
     Ok(())
 }
 
-fn variant(schema: &Schema, cases: &[Case], bytes: &[u8]) -> Result<VariantValue, DecodeError> {
+fn variant(on: Reading<'_>, cases: &[Case], bytes: &[u8]) -> Result<VariantValue, DecodeError> {
     let mut reader = Reader::new(bytes);
     let mut found = None;
     while !reader.is_at_end() {
@@ -133,10 +178,10 @@ fn variant(schema: &Schema, cases: &[Case], bytes: &[u8]) -> Result<VariantValue
             continue;
         };
         let ty = cases[at].ty.unwrap_or(Type::Bool);
-        if wire_found != wire(schema, ty) {
+        if wire_found != wire(on.schema, ty) {
             return Err(DecodeError::Kind(cases[at].name.clone()));
         }
-        let value = bare(schema, &cases[at].name, ty, &mut reader)?;
+        let value = bare(on, &cases[at].name, ty, &mut reader)?;
         found = Some((at, cases[at].ty.map(|_| Box::new(value))));
     }
     Ok(match found {
@@ -147,11 +192,12 @@ fn variant(schema: &Schema, cases: &[Case], bytes: &[u8]) -> Result<VariantValue
 
 /// Reads a value without its field's head.
 fn bare(
-    schema: &Schema,
+    on: Reading<'_>,
     name: &str,
     ty: Type,
     reader: &mut Reader<'_>,
 ) -> Result<Value, DecodeError> {
+    on.make(1)?;
     Ok(match ty {
         Type::Bool => Value::Bool(reader.varint()? != 0),
         Type::Int(int) => integer(int, name, reader)?,
@@ -168,8 +214,8 @@ fn bare(
             Err(_) => return Err(DecodeError::Utf8(name.to_owned())),
         },
         Type::Bytes => Value::Bytes(reader.bytes()?.to_vec()),
-        Type::Named(id) => match &schema.definition(id).kind {
-            Kind::Record(_) | Kind::Variant(_) => decode(schema, id, reader.bytes()?)?,
+        Type::Named(id) => match &on.schema.definition(id).kind {
+            Kind::Record(_) | Kind::Variant(_) => message(on, id, reader.bytes()?)?,
             Kind::Enum(_) => Value::Enum(low_half(reader.varint()?).cast_signed()),
             Kind::Flags(_) => Value::Flags(reader.varint()?),
         },

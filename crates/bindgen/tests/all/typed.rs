@@ -108,6 +108,33 @@ fn a_default_value_has_a_size() {
     );
 }
 
+/// Two bytes of a message can be a record of a thousand defaults. Once an entry of a mebibyte came to
+/// gigabytes when somebody looked at it.
+#[test]
+fn a_value_that_is_shown_has_a_size() {
+    let fields: Vec<Json> = (1..=1000)
+        .map(|number| {
+            let name = format!("f{number}");
+            json!({ "name": name, "number": number, "rule": "plain", "type": "bool" })
+        })
+        .collect();
+    let list = json!({ "name": "all", "number": 1, "rule": "repeated", "type": 0 });
+    let schema = Schema::from_json(&json!({
+        "weir-schema": 1,
+        "types": [
+            { "name": "one", "kind": "record", "parts": fields },
+            { "name": "many", "kind": "record", "parts": [list] },
+        ],
+        "maps": [{ "name": "m", "key": "bool", "value": "message", "type": 1 }],
+    }))
+    .unwrap();
+    let typed = Typed::of(&schema, "m").unwrap();
+    let shown = typed.show(&[0x0a, 0].repeat(500)).unwrap();
+    assert_eq!(shown["all"].as_array().unwrap().len(), 500);
+    let told = typed.show(&[0x0a, 0].repeat(2000)).unwrap_err().to_string();
+    assert!(told.contains("made of more than 1048576 values"), "{told}");
+}
+
 /// Without remembering what was compared this would take 2^60 steps.
 #[test]
 fn schemas_are_compared_once_for_each_pair_of_types() {

@@ -306,7 +306,8 @@ async fn put(map: &Root, asked: &Asked<'_>, body: Incoming) -> Outcome {
             let bytes = typed.read(&body.to_bytes());
             Value::from(Bytes::from(bytes.map_err(|error| told(&error))?))
         }
-        None => Value::from(body.to_bytes()),
+        // The body may be a part of what was read from the connection, all of which it would keep.
+        None => Value::copy_of(&body.to_bytes()),
     };
     let version = map.map().store().write(&key, value, terms).wait().await?;
     tracing::info!(map = map.map().name(), key = %key.escape_ascii(), version, "an entry was stored on the admin address");

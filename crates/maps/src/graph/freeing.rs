@@ -1,7 +1,7 @@
 //! Freeing maps that nobody refers to: their edges under the lock, their entries outside of it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 use weir_model::limits::maps as limits;
 
@@ -38,22 +38,24 @@ impl Graph {
         state.condemn(id.0);
         self.busy.store(true, Ordering::Release);
         drop(state);
-        self.free_some(limits::FREE_STEPS_AT_ONCE);
+        self.free_some(limits::FREE_STEPS_AT_ONCE, Self::lock);
     }
 
     /// Frees what waits for it, after an operation that may have let references go.
     #[inline]
     pub fn free_waiting(&self) {
         if self.busy.load(Ordering::Acquire) {
-            self.free_some(limits::FREE_STEPS_AT_ONCE);
+            self.free_some(limits::FREE_STEPS_AT_ONCE, Self::lock);
         }
     }
 
-    /// Frees what waits for it, `steps` edges, nodes and entries at most.
-    fn free_some(&self, steps: usize) -> Freed {
+    /// Frees what waits for it, `steps` edges, nodes and entries at most. Who serves others takes the
+    /// lock as everybody does: letting others go first can take milliseconds where there are more
+    /// threads than processors.
+    fn free_some<'g>(&'g self, steps: usize, lock: fn(&'g Self) -> MutexGuard<'g, State>) -> Freed {
         let mut left = steps;
         while left > 0 {
-            let mut state = self.lock_last();
+            let mut state = lock(self);
             let maps = state.take_trash();
             if maps.is_empty() {
                 if state.dying.is_empty() {
@@ -84,7 +86,7 @@ impl Graph {
         while left > 0 {
             let slice = left.min(limits::COLLECT_STEPS);
             left -= slice;
-            let freed = self.free_some(slice);
+            let freed = self.free_some(slice, Self::lock_last);
             let mut state = self.lock_last();
             let at_rest = state.collect(slice);
             if !state.dying.is_empty() || !state.trash.is_empty() {

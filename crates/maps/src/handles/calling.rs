@@ -275,6 +275,8 @@ impl Handles {
             needed = needed.and(right);
         }
         let map = self.map(handle, needed)?;
+        // Before they are copied.
+        check_bytes(ops, map.options().value_bytes_max)?;
         let ops: Vec<Op> = ops.iter().map(owned).collect();
         let answer = map.store().batch(&ops);
         self.settle();
@@ -348,6 +350,29 @@ fn check_key(key: &[u8]) -> Refusable<()> {
         return Ok(());
     }
     Err(MapError::Invalid("the key is longer than 64 KiB"))
+}
+
+/// Whether the bytes of a batch may be copied, each value and all together.
+fn check_bytes(ops: &[MapOp<'_>], value_bytes_max: usize) -> Refusable<()> {
+    let mut all = 0_usize;
+    for op in ops {
+        let (key, value) = match *op {
+            MapOp::Set { key, value, .. } => (key, value),
+            MapOp::Check { key, .. } | MapOp::Delete { key } | MapOp::Add { key, .. } => {
+                (key, &[][..])
+            }
+        };
+        if value.len() > value_bytes_max {
+            let (what, max) = ("bytes of a value", value_bytes_max as u64);
+            return Err(MapError::NoSpace { what, max });
+        }
+        all = all.saturating_add(key.len()).saturating_add(value.len());
+    }
+    if all > limits::BATCH_BYTES_MAX {
+        let (what, max) = ("bytes of a batch", limits::BATCH_BYTES_MAX as u64);
+        return Err(MapError::NoSpace { what, max });
+    }
+    Ok(())
 }
 
 fn owned(op: &MapOp<'_>) -> Op {

@@ -47,13 +47,16 @@ impl Handles {
             return Err(MapError::NoMemory { what, max });
         }
         self.make_room_for_loan()?;
-        self.engine.tickets().check_room()?;
+        self.engine.tickets().check_room(&self.identity.in_use)?;
         let loan = Loan::new(ends, parent);
         let held = Held {
             hold: Hold::Borrowed(map, Arc::clone(&loan)),
             rights,
         };
-        let ticket = self.engine.tickets().issue(held, to)?;
+        let ticket = self
+            .engine
+            .tickets()
+            .issue(held, (&self.identity.in_use, to))?;
         self.origin.changed();
         self.slot_mut(handle)?.loans.push(loan);
         self.loans += 1;
@@ -68,12 +71,15 @@ impl Handles {
         let held = &self.slot(handle)?.held;
         held.map()?;
         Rights::SHARE.within(held.rights)?;
-        self.engine.tickets().check_room()?;
+        self.engine.tickets().check_room(&self.identity.in_use)?;
         let moved = Held {
             hold: held.hold.clone(),
             rights: held.rights,
         };
-        let ticket = self.engine.tickets().issue(moved, to)?;
+        let ticket = self
+            .engine
+            .tickets()
+            .issue(moved, (&self.identity.in_use, to))?;
         drop(self.take(handle)?);
         Ok(ticket)
     }

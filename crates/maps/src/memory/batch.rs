@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::MemoryStore;
-use super::write::{Current, Next, cost};
+use super::make_room::Wanted;
+use super::write::{Current, Next, cost, freed_by, stays};
 use crate::MapError;
 use crate::budget::Amount;
 use crate::store::{Condition, Counted, Done, Op, Terms};
@@ -56,7 +57,7 @@ impl MemoryStore {
         if ops.iter().any(refers) {
             return Err(MapError::NotSupported("references to maps in a batch"));
         }
-        self.with_room(|wakes| self.try_batch(ops, wakes))
+        self.with_room(|| wanted(ops), |wakes| self.try_batch(ops, wakes))
     }
 
     fn try_batch(&self, ops: &[Op], wakes: &mut Wakes) -> Result<Vec<Done>, MapError> {
@@ -203,7 +204,8 @@ impl MemoryStore {
             let new = cost(key, &now.value);
             needed.entries += new.entries;
             needed.bytes += new.bytes;
-            let old = staged.old.as_ref().map(|old| cost(key, &old.value));
+            let old = staged.old.as_ref();
+            let old = old.map(|old| freed_by(key, &old.value, &now.value));
             freed.entries += old.map_or(0, |old| old.entries);
             freed.bytes += old.map_or(0, |old| old.bytes);
         }
@@ -211,6 +213,39 @@ impl MemoryStore {
             Op::Set(_, _, terms) => terms.bytes_max,
             Op::Check(..) | Op::Delete(_) | Op::Add(..) => None,
         });
-        self.budget.change(freed, needed, bytes_max.min())
+        let changed = self.budget.change(freed, needed, bytes_max.min());
+        changed.inspect_err(|_| {
+            for staged in stage.values() {
+                if let Some(now) = &staged.now {
+                    stays(staged.old.as_ref(), &now.value);
+                }
+            }
+        })
     }
+}
+
+/// What a batch stores, if each key was new.
+fn wanted(ops: &[Op]) -> Wanted {
+    let mut stored: BTreeMap<&[u8], Amount> = BTreeMap::new();
+    let mut bytes_max = None;
+    for op in ops {
+        match op {
+            Op::Check(..) => {}
+            Op::Delete(key) => {
+                stored.remove(&key[..]);
+            }
+            Op::Set(key, value, terms) => {
+                stored.insert(key, cost(key, value));
+                bytes_max = bytes_max.into_iter().chain(terms.bytes_max).min();
+            }
+            Op::Add(key, _) => {
+                stored.insert(key, cost(key, &Value::number(0)));
+            }
+        }
+    }
+    let sum = stored.values().fold(Amount::default(), |sum, one| Amount {
+        entries: sum.entries + one.entries,
+        bytes: sum.bytes + one.bytes,
+    });
+    (sum, bytes_max)
 }

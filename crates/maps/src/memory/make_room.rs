@@ -7,6 +7,7 @@ use weir_model::limits::maps as limits;
 use super::shard::Index;
 use super::{MemoryStore, NEVER};
 use crate::MapError;
+use crate::budget::{Amount, Room};
 use crate::key::Key;
 use crate::options::Eviction;
 use crate::watch::{Event, Wakes};
@@ -14,32 +15,50 @@ use crate::watch::{Event, Wakes};
 /// How often a write looks for room before it is refused: others may take what it found.
 const TRIES_MAX: usize = 8;
 
+/// What a write needs room for: what it stores, and how many bytes the map may have then.
+pub(super) type Wanted = (Amount, Option<u64>);
+
 impl MemoryStore {
     /// Runs a write, and again after making room if it was refused for want of that. Whoever waits
     /// for changes is woken when no lock is held.
     pub(super) fn with_room<T>(
         &self,
+        wanted: impl Fn() -> Wanted,
         write: impl Fn(&mut Wakes) -> Result<T, MapError>,
     ) -> Result<T, MapError> {
         let mut wakes = Wakes::default();
+        let mut left = limits::REMOVED_FOR_ROOM_MAX;
         for _ in 0..TRIES_MAX {
             match write(&mut wakes) {
-                Err(MapError::NoSpace { .. }) if self.make_room(&mut wakes) => {}
+                Err(MapError::NoSpace { .. })
+                    if self.make_room(wanted(), &mut left, &mut wakes) => {}
                 result => return result,
             }
         }
         write(&mut wakes)
     }
 
-    /// Removes what is over, or else what was not used for long. `false`: there is nothing to gain.
-    fn make_room(&self, wakes: &mut Wakes) -> bool {
-        if self.sweep(limits::EVICTION_LOOKS_MAX, wakes) > 0 {
-            return true;
+    /// Removes what is over, and then what was not used for long, until there is room or `left` such
+    /// entries are removed. `false`: nothing is gained by trying again.
+    fn make_room(&self, wanted: Wanted, left: &mut usize, wakes: &mut Wakes) -> bool {
+        let room = || self.budget.room_for(wanted.0, wanted.1);
+        let mut is_gained = false;
+        while *left > 0 && (!is_gained || room() != Room::Now) {
+            let swept = self.sweep(limits::EVICTION_LOOKS_MAX.min(*left), wakes);
+            if swept == 0 {
+                break;
+            }
+            *left -= swept;
+            is_gained = true;
         }
-        match self.options.eviction {
-            Eviction::Refuse => false,
-            Eviction::Lru => self.evict(wakes),
+        if self.options.eviction == Eviction::Refuse {
+            return is_gained;
         }
+        while *left > 0 && room() == Room::Later && self.evict(wakes) {
+            *left -= 1;
+            is_gained = true;
+        }
+        is_gained || room() == Room::Now
     }
 
     /// Removes one entry, of the first shard that has any, going round.

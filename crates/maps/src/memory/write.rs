@@ -1,8 +1,8 @@
 //! Changes of single entries. All of them end in [`MemoryStore::store`] or [`MemoryStore::forget`],
 //! which keep table, index, budget, references and watchers in step.
 
-use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use papaya::Guard;
@@ -41,21 +41,23 @@ impl MemoryStore {
     pub(super) fn put(&self, key: &[u8], value: &Value, terms: Terms) -> Result<u64, MapError> {
         self.check(key, Some(value), terms.ttl)?;
         let probe = self.probe(key);
-        self.with_room(|wakes| {
+        let wanted = || (cost(key, value), terms.bytes_max);
+        self.with_room(wanted, |wakes| {
             let mut index = self.enter(probe, wakes);
             let current = self.current(probe);
             let version = self.live_version(current.as_ref());
             if !terms.condition.holds(version) {
                 return Err(MapError::Again { current: version });
             }
-            self.reserve((key, terms.bytes_max), current.as_ref(), value)?;
+            let freed = self.reserve((key, terms.bytes_max), current.as_ref(), value)?;
+            self.link(key, (current.as_ref(), freed), value)?;
+            let staying = value.staying(&self.budget);
             let next = Next {
-                value,
+                value: staying.as_ref().unwrap_or(value),
                 version: self.next_version(),
                 expires_ms: self.end_of(terms.ttl),
             };
             let version = next.version;
-            self.link(key, current.as_ref(), value)?;
             self.store(&mut index, (probe, current), &next, wakes);
             Ok(version)
         })
@@ -81,7 +83,8 @@ impl MemoryStore {
     pub(super) fn count(&self, key: &[u8], delta: i64) -> Result<Counted, MapError> {
         self.check(key, None, None)?;
         let probe = self.probe(key);
-        self.with_room(|wakes| {
+        let wanted = || (cost(key, &Value::number(0)), None);
+        self.with_room(wanted, |wakes| {
             let mut index = self.enter(probe, wakes);
             let current = self.current(probe);
             let live = current.as_ref().filter(|current| self.lives(current));
@@ -170,21 +173,27 @@ impl MemoryStore {
         (key, bytes_max): (&[u8], Option<u64>),
         old: Option<&Current>,
         new: &Value,
-    ) -> Result<(), MapError> {
-        let freed = old.map_or(Amount::default(), |old| cost(key, &old.value));
-        self.budget.change(freed, cost(key, new), bytes_max)
+    ) -> Result<Amount, MapError> {
+        let freed = old.map_or(Amount::default(), |old| freed_by(key, &old.value, new));
+        let changed = self.budget.change(freed, cost(key, new), bytes_max);
+        changed.inspect_err(|_| stays(old, new))?;
+        Ok(freed)
     }
 
     /// Counts a new reference; takes the reservation back if that is refused.
-    fn link(&self, key: &[u8], old: Option<&Current>, new: &Value) -> Result<(), MapError> {
+    fn link(
+        &self,
+        key: &[u8],
+        (old, freed): (Option<&Current>, Amount),
+        new: &Value,
+    ) -> Result<(), MapError> {
         let Some(child) = new.child() else {
             return Ok(());
         };
         self.edges.link(child).inspect_err(|_| {
             self.budget.free(cost(key, new));
-            if let Some(old) = old {
-                self.budget.restore(cost(key, &old.value));
-            }
+            self.budget.restore(freed);
+            stays(old, new);
         })
     }
 
@@ -215,7 +224,9 @@ impl MemoryStore {
             if old.expires_ms != next.expires_ms && old.expires_ms != NEVER {
                 index.ends.remove(&(old.expires_ms, key.clone()));
             }
-            self.give_back(&old.value);
+            if !is_same_stay(&old.value, next.value) {
+                self.give_back(&old.value);
+            }
         } else {
             index.keys.insert(key.clone());
         }
@@ -259,12 +270,16 @@ impl MemoryStore {
         if record.expires_ms != NEVER {
             index.ends.remove(&(record.expires_ms, key.clone()));
         }
-        self.budget.free(cost(key.bytes(), &record.value));
+        self.budget
+            .free(cost_but_region(key.bytes(), &record.value));
         self.give_back(&record.value);
     }
 
-    /// A value left the table: ends its reference, or hurries its memory.
+    /// A value left the table: ends its reference or stay, or hurries its memory.
     fn give_back(&self, value: &Value) {
+        if let Some(stay) = value.stay() {
+            stay.leave();
+        }
         if let Some(child) = value.child() {
             self.edges.unlink(child);
         } else if value.room() >= LARGE_BYTES || value.as_region().is_some() {
@@ -279,5 +294,43 @@ pub(super) fn cost(key: &[u8], value: &Value) -> Amount {
     Amount {
         entries: 1,
         bytes: bytes as u64,
+    }
+}
+
+/// The same without the pages of a region, whose stay counts them.
+fn cost_but_region(key: &[u8], value: &Value) -> Amount {
+    let mut cost = cost(key, value);
+    if value.stay().is_some() {
+        cost.bytes -= value.room() as u64;
+    }
+    cost
+}
+
+/// What the value of an entry gives back when another takes its place: of a region that somebody has
+/// from there not its pages.
+pub(super) fn freed_by(key: &[u8], old: &Value, new: &Value) -> Amount {
+    match old.stay() {
+        Some(stay) if !is_same_stay(old, new) && !stay.close() => cost_but_region(key, old),
+        Some(_) | None => cost(key, old),
+    }
+}
+
+/// The other value does not take the place of this one after all.
+pub(super) fn stays(old: Option<&Current>, new: &Value) {
+    let Some(old) = old.map(|old| &old.value) else {
+        return;
+    };
+    if let Some(stay) = old.stay()
+        && !is_same_stay(old, new)
+    {
+        stay.reopen();
+    }
+}
+
+/// Whether both are the same region in the same entry.
+fn is_same_stay(one: &Value, other: &Value) -> bool {
+    match (one.stay(), other.stay()) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (Some(_) | None, _) => false,
     }
 }

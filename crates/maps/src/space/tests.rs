@@ -485,3 +485,23 @@ fn entries_that_are_no_items_stop_nobody() {
     space.enqueue(far, b"2").unwrap();
     assert_eq!(space.dequeue(far), Ok(Some("2".into())));
 }
+
+/// Once each number that was missing between two items was kept as an item of its own: a plugin whose
+/// entries look like items far apart made the gateway reserve gigabytes, and go through them.
+#[test]
+fn what_is_missing_between_items_takes_no_memory() {
+    let engine = Engine::new(Arc::new(ManualClock::default()));
+    let space = Spaces::new(&engine).space("a").unwrap();
+    let key = |number: u64| [KEY_PREFIX, b"q/", &number.to_be_bytes()].concat();
+    for item in 0..50 {
+        space.set(&key(item << 16), &[7], 0, QUOTA).unwrap();
+    }
+    let token = space.register(b"q", deaf(), QUOTA).unwrap();
+    assert_eq!(space.shared.queues.waiting(token), 50);
+    for _ in 0..50 {
+        assert_eq!(space.dequeue(token), Ok(Some(Bytes::from_static(&[7]))));
+    }
+    space.enqueue(token, b"next").unwrap();
+    assert_eq!(space.dequeue(token), Ok(Some("next".into())));
+    assert_eq!((space.dequeue(token), space.queued.bytes()), (Ok(None), 0));
+}

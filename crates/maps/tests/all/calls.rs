@@ -10,6 +10,7 @@ use weir_maps::call::packed;
 use weir_maps::handles::Ends;
 use weir_maps::store::{Condition, Terms};
 use weir_maps::{Called, Handles, MapCall, MapOp, MapOptions, MapReply, Rights, Value};
+use weir_model::limits::maps as limits;
 
 use crate::handles::House;
 
@@ -384,4 +385,36 @@ fn a_copy_is_put_back_after_changes_on_either_side() {
     let again = cache(&mut other);
     copy.restore_from(&other);
     assert_eq!(copy.id(again), other.id(again));
+}
+
+/// The operations of a batch may all mean the same bytes of a guest's memory: once they were copied
+/// before anybody asked how long they are, a thousand times a guest's memory at once.
+#[test]
+fn a_batch_is_refused_before_its_bytes_are_copied() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let handle = cache(&mut one);
+    let bytes = vec![7; 2 << 20];
+    let terms = Terms::default();
+    let set = |length: usize| MapOp::Set {
+        key: b"k",
+        value: &bytes[..length],
+        terms,
+    };
+    let most = one
+        .map(handle, Rights::NONE)
+        .unwrap()
+        .options()
+        .value_bytes_max;
+    let batch = |one: &mut Handles, ops: &[MapOp<'_>]| now(one, MapCall::Batch { handle, ops });
+    let too_long = [set(1), set(most + 1)];
+    assert_eq!(batch(&mut one, &too_long), MapReply::Refused(51, 0));
+    let too_many = vec![set(most); limits::BATCH_BYTES_MAX / most + 1];
+    assert_eq!(batch(&mut one, &too_many), MapReply::Refused(51, 0));
+    let key = b"k";
+    assert_eq!(
+        now(&mut one, MapCall::Exists { handle, key }),
+        MapReply::Number(0)
+    );
+    assert!(matches!(batch(&mut one, &[set(most)]), MapReply::Bytes(_)));
 }

@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use weir_maps::budget::{Account, Amount};
-use weir_maps::store::Terms;
+use weir_maps::store::{Op, Terms};
 use weir_maps::{
     Change, Event, Eviction, ManualClock, MapError, MapOptions, MemoryStore, MemoryTable, NoEdges,
+    Value,
 };
 
 use crate::suite::{Backend, Plain, open};
@@ -141,6 +142,85 @@ fn an_eviction_is_told_and_makes_room_for_large_values() {
     assert!(evicted >= 4, "{evicted}");
     assert!(map.used().1 <= 10_000);
     assert!(map.set(b"too large", &vec![0; 20_000]).is_err());
+}
+
+/// Once a write evicted eight entries at most, so that a map full of small ones refused every value that
+/// needed the room of more of them; and a write that could never succeed evicted them all the same.
+#[test]
+fn a_large_value_takes_the_place_of_many_small_ones() {
+    let memory = Memory::default();
+    let options = MapOptions {
+        bytes_max: 1 << 20,
+        eviction: Eviction::Lru,
+        shards: 4,
+        ..MapOptions::default()
+    };
+    let map = memory.open(options);
+    for number in 0..7000_u32 {
+        map.set(&number.to_be_bytes(), b"x").unwrap();
+    }
+    let evicted = |map: &MemoryStore| weir_maps::Store::stat(map).now().unwrap().evicted;
+    let before = evicted(&map);
+    map.set(b"large", &vec![0; 512 << 10]).unwrap();
+    assert!(map.used().1 <= 1 << 20);
+    let gone = evicted(&map) - before;
+    assert!((3000..3500).contains(&gone), "no more than needed: {gone}");
+    let (used, before) = (map.used(), evicted(&map));
+    assert!(map.set(b"too large", &vec![0; 1 << 20]).is_err());
+    assert_eq!(
+        (map.used(), evicted(&map)),
+        (used, before),
+        "nothing has changed"
+    );
+}
+
+/// Likewise a full map refused what there was room for among entries that had ended.
+#[test]
+fn a_large_value_takes_the_place_of_many_that_ended() {
+    let memory = Memory::default();
+    let options = MapOptions {
+        bytes_max: 1 << 20,
+        ..MapOptions::default()
+    };
+    let map = memory.open(options);
+    for number in 0..6000_u32 {
+        let terms = Terms::lasting(Duration::from_millis(5));
+        map.set_on(&number.to_be_bytes(), b"x", terms).unwrap();
+    }
+    memory.pass(Duration::from_millis(5));
+    map.set(b"large", &vec![0; 900 << 10]).unwrap();
+}
+
+/// What an owner has in other maps is not what evicting here would help with.
+#[test]
+fn nothing_is_evicted_for_room_that_others_take() {
+    let memory = Memory::default();
+    let owner = Arc::new(Account::new(Amount {
+        entries: 10,
+        bytes: u64::MAX,
+    }));
+    let other = memory.owned_by(MapOptions::anonymous(), &owner);
+    let options = MapOptions {
+        eviction: Eviction::Lru,
+        ..MapOptions::anonymous()
+    };
+    let map = memory.owned_by(options, &owner);
+    for number in 0..5_u8 {
+        other.set(&[number], b"x").unwrap();
+        map.set(&[number], b"x").unwrap();
+    }
+    let ops = |count: u8| -> Vec<Op> {
+        let op = |number: u8| {
+            let value = Value::copy_of(b"new");
+            Op::Set(vec![b'n', number].into(), value, Terms::default())
+        };
+        (0..count).map(op).collect()
+    };
+    let batch = |count| weir_maps::Store::batch(&map, &ops(count)).now();
+    assert!(matches!(batch(6), Err(MapError::NoSpace { max: 10, .. })));
+    assert_eq!(map.text(&[0]).as_deref(), Some("x"), "nothing has changed");
+    batch(5).unwrap();
+    assert_eq!((map.used().0, map.entry(&[0])), (5, None));
 }
 
 #[test]

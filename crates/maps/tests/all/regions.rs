@@ -1,6 +1,9 @@
 //! Regions: what an entry of pages is to those who copy it, have it, replace it and pay for it.
 
+use std::sync::Arc;
+
 use weir_maps::call::{Called, MapCall, MapReply, packed};
+use weir_maps::handles::InUse;
 use weir_maps::region::{Access, Lease};
 use weir_maps::scan::START;
 use weir_maps::store::{Condition, Range};
@@ -333,4 +336,71 @@ fn a_region_cannot_be_cut() {
     let mut seen = [1; 8];
     lease.read(PAGE, &mut seen).unwrap();
     assert_eq!(seen, [0; 8]);
+}
+
+/// Once the pages of a region that somebody had were free for others as soon as its entry was gone: who
+/// kept a few bytes of each mapped took a map's quota of memory as often as it liked.
+#[test]
+#[cfg_attr(miri, ignore = "needs a file of the kernel")]
+fn who_has_a_region_pays_for_it_when_its_entry_is_gone() {
+    let house = House::new();
+    let mut one = house.instance("filter", Rights::ALL);
+    let entry = 1 + limits::ENTRY_BYTES as u64;
+    let handle = one
+        .create(MapOptions {
+            bytes_max: 10 * PAGE + entry,
+            ..MapOptions::anonymous()
+        })
+        .unwrap();
+    let create = |one: &Handles| one.region_create(handle, b"k", 6 * PAGE);
+    let map = |one: &Handles| {
+        Arc::clone(match &one.map(handle, Rights::ALL).unwrap() {
+            InUse::Own(map) => map,
+            InUse::Borrowed(map) => map,
+        })
+    };
+    for removes in [true, false] {
+        create(&one).unwrap();
+        let version = self::entry(&one, handle).1;
+        let lease = take(&one, handle, Access::Write).unwrap();
+        if removes {
+            map(&one)
+                .store()
+                .remove(b"k", Condition::Always)
+                .now()
+                .unwrap();
+            assert_eq!(used(&one, handle), 6 * PAGE);
+        } else {
+            let again = create(&one);
+            assert!(matches!(again, Err(MapError::NoSpace { .. })), "{again:?}");
+            assert_eq!(used(&one, handle), 6 * PAGE + entry);
+            assert_eq!(self::entry(&one, handle).1, version);
+            let small = map(&one)
+                .store()
+                .write(b"k", Value::copy_of(b""), Terms::default());
+            small.now().unwrap();
+            assert_eq!(used(&one, handle), 6 * PAGE + entry);
+            map(&one)
+                .store()
+                .remove(b"k", Condition::Always)
+                .now()
+                .unwrap();
+        }
+        let again = create(&one);
+        assert!(matches!(again, Err(MapError::NoSpace { .. })), "{again:?}");
+        drop(lease);
+        assert_eq!(used(&one, handle), 0);
+        create(&one).unwrap();
+        create(&one).expect("one takes the place of the other");
+        assert_eq!(used(&one, handle), 6 * PAGE + entry);
+        // What was refused has closed nothing.
+        assert!(one.region_create(handle, b"k", 11 * PAGE).is_err());
+        drop(take(&one, handle, Access::Read).unwrap());
+        map(&one)
+            .store()
+            .remove(b"k", Condition::Always)
+            .now()
+            .unwrap();
+    }
+    assert_eq!((used(&one, handle), house.engine.regions().count()), (0, 0));
 }

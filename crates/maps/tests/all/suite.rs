@@ -128,7 +128,7 @@ macro_rules! with_rows {
             expiry {
                 an_entry_ends_exactly_in_time the_maps_time_is_the_default
                 writing_again_begins_anew what_ended_does_not_count_as_there
-                what_ended_makes_room too_short_a_time_is_refused
+                what_ended_makes_room many_that_ended_make_room_for_one too_short_a_time_is_refused
             }
             limits {
                 entries_are_bounded bytes_are_bounded a_key_is_bounded a_value_is_bounded

@@ -14,6 +14,9 @@ pub const PARTS_MAX: usize = 1024;
 /// Values that a default value is made of, records in records counted each time: a few records that
 /// hold each other twice would otherwise fill memory.
 pub const DEFAULT_PARTS_MAX: usize = 1 << 16;
+/// Values that an entry is made of when it is shown. A record of defaults is two bytes of a message, so
+/// that an entry of a mebibyte could stand for more than there is memory; this many take some hundred.
+pub const DECODED_VALUES_MAX: usize = 1 << 20;
 /// Maps of one schema.
 pub const MAPS_MAX: usize = 1024;
 /// Bytes of the section that holds a module's schemas: the largest real ones have a hundredth.

@@ -85,6 +85,8 @@ pub const LOANS_MAX: usize = 4096;
 pub const SCANS_MAX: usize = 64;
 /// Tickets that nobody has accepted yet, in one engine.
 pub const TICKETS_MAX: usize = 1 << 16;
+/// Those of one use: a plugin that hands out tickets which nobody wants leaves some to the others.
+pub const TICKETS_OF_USE_MAX: usize = 1 << 13;
 /// A ticket that nobody accepts is void after this: it keeps a map alive.
 pub const TICKET_TIME: Duration = Duration::from_mins(1);
 /// Maps that are gone and of which one use was not told yet. Beyond that it is told the number.
@@ -105,6 +107,9 @@ pub const WATCH_BYTES_MAX: usize = 256 << 10;
 pub const PAGE_ENTRIES_MAX: usize = 1024;
 /// Operations of one batch: their shards are locked together.
 pub const BATCH_OPS_MAX: usize = 1024;
+/// Bytes of the keys and values of one batch. They are copied before anything is decided, and many of
+/// them may be the same bytes of a guest's memory.
+pub const BATCH_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of a region. All of its pages are made when it is, some 0.4 ms for each MiB, and the worker
 /// waits for that.
@@ -142,6 +147,9 @@ pub const SHARDS: usize = 32;
 /// Entries that one search for room looks at in one shard before it takes the next one that comes,
 /// so that a write never walks a whole map.
 pub const EVICTION_LOOKS_MAX: usize = 64;
+/// Entries that one write removes at most to get room, ended ones and evicted ones together: enough for a
+/// value of a mebibyte in the place of the smallest entries, some milliseconds of work.
+pub const REMOVED_FOR_ROOM_MAX: usize = 8192;
 /// Expired entries that a write removes on its way.
 pub const EXPIRED_PER_WRITE: usize = 2;
 /// Steps (a node, an edge or an entry) of freeing that the operation does at once which let the

@@ -42,3 +42,8 @@ pub const ADDRESSES_MAX: usize = 64;
 pub const DATABASE_MAX: u64 = 65_535;
 /// The longest deadline of an operation that may be configured, in milliseconds.
 pub const CONFIGURED_DEADLINE_MS_MAX: u64 = 60_000;
+
+/// Between two times that the log is told of the same trouble with a server.
+pub const TOLD_AGAIN: Duration = Duration::from_mins(1);
+/// The same if it is another trouble than the last time.
+pub const TOLD_ANEW: Duration = Duration::from_secs(1);

@@ -1,8 +1,8 @@
 //! Files that are none, and files that somebody has scribbled in: refused, or wrong, but never the
 //! end of this process.
 
-use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::os::unix::fs::{FileExt, FileTypeExt as _};
+use std::time::{Duration, Instant};
 
 use weir_pinned::{Access, Condition, PinError, Pinned, Shape, layout};
 
@@ -137,7 +137,141 @@ fn any_bytes_in_the_buckets_are_survived() {
             let _ = map.add(key, (1, None));
             let _ = map.delete(key, Condition::Always);
         }
-        let _ = map.keys();
+        let _ = map.keys().count();
         assert!(value.len() <= 64);
     }
+}
+
+fn word(path: &std::path::Path, at: usize, word: u64) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&word.to_le_bytes(), at as u64 * 8)
+        .unwrap();
+}
+
+/// The last version can be anything, and the one after it was 0 once: what was stored was a free slot.
+#[test]
+fn no_entry_has_the_version_0() {
+    let (_folder, path) = place();
+    let map = Pinned::make(&path, &SHAPE).unwrap();
+    word(&path, layout::AT_LAST_VERSION, u64::MAX);
+    let stored = map.set(b"k", b"v", (None, Condition::Always)).unwrap();
+    assert_eq!(stored, 1);
+    assert!(map.get(b"k", &mut Vec::new()).unwrap().is_some());
+}
+
+/// Each bucket says that somebody else has it who cannot be: once each of them was looked for in all
+/// buckets.
+#[test]
+fn any_owners_are_repaired_in_one_walk() {
+    let (_folder, path) = place();
+    let shape = Shape {
+        buckets: 1 << 14,
+        slots: 1,
+        key_bytes: 8,
+        value_bytes: 8,
+    };
+    let map = Pinned::make(&path, &shape).unwrap();
+    for bucket in 0..shape.buckets {
+        let start = layout::HEADER_BYTES as u64 + bucket * shape.bucket_bytes();
+        let at = usize::try_from(start / 8).unwrap() + layout::AT_OWNER;
+        word(&path, at, 1000 + bucket);
+    }
+    let begun = Instant::now();
+    assert_eq!(map.tend().unwrap().repaired, shape.buckets);
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+/// A writer that was stopped keeps its bucket. Who looks after the map waits for it once, and not again
+/// until it has looked after the map.
+#[test]
+fn nobody_waits_for_long_again_and_again() {
+    let (_folder, path) = place();
+    let shape = Shape {
+        buckets: 1,
+        ..SHAPE
+    };
+    let map = Pinned::make(&path, &shape).unwrap();
+    let other = Pinned::open(&path, Access::Write).unwrap();
+    let stopped = layout::HEADER_BYTES / 8 + layout::AT_OWNER;
+    word(&path, stopped, 2);
+    let set = || map.set(b"k", b"v", (None, Condition::Always));
+    assert!(matches!(set(), Err(PinError::Busy)));
+    let begun = Instant::now();
+    for _ in 0..500 {
+        assert!(matches!(set(), Err(PinError::Busy)));
+    }
+    // Ten thousand looks each took seconds here.
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+    map.tend().unwrap();
+    assert!(matches!(set(), Err(PinError::Busy)), "it is not dead");
+    drop(other);
+    map.tend().unwrap();
+    set().unwrap();
+}
+
+/// A file that is cut took the gateway with it once.
+#[test]
+fn a_file_that_is_cut_is_used_no_more() {
+    for length in [0, 4096, 5000] {
+        let (_folder, path) = place();
+        let shape = Shape {
+            buckets: 256,
+            ..SHAPE
+        };
+        let map = Pinned::make(&path, &shape).unwrap();
+        for key in 0..200_u8 {
+            let _ = map.set(&[key], b"v", (None, Condition::Always));
+        }
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(length).unwrap();
+        let mut value = Vec::new();
+        let mut cut = 0;
+        for key in 0..200_u8 {
+            cut += u32::from(matches!(map.get(&[key], &mut value), Err(PinError::Cut)));
+        }
+        assert!(cut > 100, "{cut}");
+        let set = map.set(b"k", b"v", (None, Condition::Always));
+        assert!(matches!(set, Err(PinError::Cut)), "{set:?}");
+        assert!(matches!(map.add(b"k", (1, None)), Err(PinError::Cut)));
+        assert!(matches!(
+            map.delete(b"k", Condition::Always),
+            Err(PinError::Cut)
+        ));
+        assert!(matches!(map.tend(), Err(PinError::Cut)));
+        assert!(matches!(map.keys().next(), Some(Err(PinError::Cut))));
+        drop(map);
+        if length == 0 {
+            std::fs::remove_file(&path).unwrap();
+        }
+        // The next start makes it anew.
+        let map = Pinned::make(&path, &shape).unwrap();
+        map.set(b"k", b"v", (None, Condition::Always)).unwrap();
+    }
+}
+
+/// Only files are replaced, and nobody else chooses which one is written to meanwhile.
+#[test]
+fn links_and_devices_are_left_alone() {
+    let (folder, path) = place();
+    let precious = folder.path().join("precious");
+    std::fs::write(&precious, "precious").unwrap();
+    let name = format!("{}.new-{}", path.display(), std::process::id());
+    std::os::unix::fs::symlink(&precious, &name).unwrap();
+    drop(Pinned::make(&path, &SHAPE).unwrap());
+    assert_eq!(std::fs::read(&precious).unwrap(), b"precious");
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let made = Pinned::make(&fifo, &SHAPE);
+    assert!(matches!(made, Err(PinError::Layout { .. })), "{made:?}");
+    let still = std::fs::symlink_metadata(&fifo).unwrap();
+    assert!(still.file_type().is_fifo());
 }

@@ -6,7 +6,7 @@
 //! not woken by it. Pinned maps are changed by others too: with one of them the thread is there from the
 //! start, and works once a second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -118,6 +118,7 @@ impl Drop for Keeper {
 impl State {
     fn keep(&self) {
         let mut files_due = Instant::now();
+        let mut failing = HashSet::new();
         while !self.has_ended() {
             // What comes in one burst is tidied up after once.
             std::thread::sleep(limits::TEND_INTERVAL);
@@ -127,7 +128,7 @@ impl State {
             }
             self.tell_releases();
             if !self.pinned.is_empty() && Instant::now() >= files_due {
-                self.tend_files();
+                self.tend_files(&mut failing);
                 files_due = Instant::now() + limits::PINNED_TEND_INTERVAL;
             }
             let files = (!self.pinned.is_empty())
@@ -139,8 +140,9 @@ impl State {
         }
     }
 
-    /// Frees what has ended in pinned maps, and what processes left that died.
-    fn tend_files(&self) {
+    /// Frees what has ended in pinned maps, and what processes left that died. `failing`: those of which
+    /// was told that this does not work.
+    fn tend_files<'m>(&'m self, failing: &mut HashSet<&'m Name>) {
         for (map, file) in &self.pinned {
             match file.tend() {
                 Ok(tended) if tended.repaired > 0 => tracing::warn!(
@@ -150,7 +152,10 @@ impl State {
                     "a process died while it wrote to a pinned map"
                 ),
                 Ok(_) => {}
-                Err(error) => tracing::error!(%map, %error, "a pinned map is not looked after"),
+                Err(error) if failing.insert(map) => {
+                    tracing::error!(%map, %error, "a pinned map is not looked after");
+                }
+                Err(_) => {}
             }
         }
     }

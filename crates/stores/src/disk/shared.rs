@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use weir_maps::budget::{Amount, Budget};
+use weir_maps::budget::{Amount, Budget, Room};
 use weir_maps::watch::{Wakes, Watchers};
 use weir_maps::{Clock, Event, Eviction, MapError, MapOptions};
 use weir_model::limits::maps as map_limits;
@@ -19,9 +19,6 @@ use super::queue::Queue;
 use super::readers::Readers;
 use super::record::{Name, sum};
 use super::stage::{Change, Outcome, Plan, Stage, Versions, Work};
-
-/// How often an operation looks for room before it is refused.
-const TRIES_MAX: usize = 8;
 
 /// When an operation is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +180,7 @@ impl Shared {
         after: &mut After,
     ) -> Result<Outcome, MapError> {
         let nothing = Pending::default();
-        let mut tries = 0;
+        let mut removed = 0;
         loop {
             let stage = self.stage(&state.index, &nothing, state.index.total);
             let plan = stage.decide(work)?;
@@ -191,9 +188,9 @@ impl Shared {
                 self.apply(state, &plan.changes, Written::NotYet, after);
                 return Ok(plan.outcome);
             };
-            tries += 1;
             let room = self.room(stage, &plan);
-            if room.changes.is_empty() || tries > TRIES_MAX {
+            removed += room.changes.len();
+            if room.changes.is_empty() || removed > map_limits::REMOVED_FOR_ROOM_MAX {
                 return Err(refused);
             }
             self.budget.free(room.freed);
@@ -209,6 +206,7 @@ impl Shared {
         work: &Work,
     ) -> Result<(Vec<Plan>, Plan), (Vec<Plan>, MapError)> {
         let mut before: Vec<Plan> = Vec::new();
+        let mut removed = 0;
         loop {
             let stage = self.stage(index, pending, total);
             let plan = match stage.decide(work) {
@@ -220,7 +218,8 @@ impl Shared {
                 return Ok((before, plan));
             };
             let room = self.room(stage, &plan);
-            if room.changes.is_empty() || before.len() >= TRIES_MAX {
+            removed += room.changes.len();
+            if room.changes.is_empty() || removed > map_limits::REMOVED_FOR_ROOM_MAX {
                 return Err((before, refused));
             }
             self.budget.free(room.freed);
@@ -296,6 +295,9 @@ impl Shared {
         let ended = stage.sweep(map_limits::EVICTION_LOOKS_MAX);
         if !ended.changes.is_empty() || self.options.eviction == Eviction::Refuse {
             return ended;
+        }
+        if self.budget.room_for(plan.needed, None) == Room::Never {
+            return stage.removal(Vec::new(), Event::Evicted);
         }
         let own = |name: &Name| {
             let is_it = |change: &Change| match change {

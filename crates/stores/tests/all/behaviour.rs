@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 use weir_maps::budget::{Account, Amount};
-use weir_maps::{ManualClock, MapOptions};
+use weir_maps::store::{Op, Terms};
+use weir_maps::{Eviction, ManualClock, MapOptions, Value};
 use weir_stores::disk::{DiskStore, Durability};
 use weir_stores::durable::{DurableConfig, DurableMaps};
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
-use crate::suite::Backend;
+use crate::suite::{Backend, Plain as _};
 
 /// A folder of maps, on a clock that the test moves.
 pub(crate) struct Durable {
@@ -131,6 +133,34 @@ mod relaxed_cold {
 }
 mod ssd {
     crate::suite::all_rows!(crate::behaviour::Ssd);
+}
+
+/// Once an eviction ended after some hundred entries: a map full of small ones refused large values. What
+/// fits into no map evicts nothing.
+#[test]
+fn a_large_value_takes_the_place_of_many_small_ones() {
+    for durability in [Durability::Synced, RELAXED] {
+        let maps = Durable::with(durability, 1 << 20);
+        let map = maps.next(MapOptions {
+            bytes_max: 300_000,
+            eviction: Eviction::Lru,
+            ..MapOptions::default()
+        });
+        for first in 0..15_u32 {
+            let op = |number: u32| {
+                let key = Bytes::copy_from_slice(&number.to_be_bytes());
+                Op::Set(key, Value::copy_of(b"x"), Terms::default())
+            };
+            let ops: Vec<Op> = (first * 100..first * 100 + 100).map(op).collect();
+            map.all(&ops).unwrap();
+        }
+        let used = map.used();
+        assert!(map.set(b"too large", &[0; 300_000]).is_err());
+        assert_eq!(map.used(), used, "nothing has changed");
+        map.set(b"large", &[0; 250_000]).unwrap();
+        assert!(map.used().1 <= 300_000, "{:?}", map.used());
+        assert_eq!(map.entry(b"large").unwrap().value.length(), 250_000);
+    }
 }
 
 #[test]

@@ -256,6 +256,7 @@ fn a_cluster_over_which_maps_are_spread() {
         "entries::clear_removes_everything_once",
         "entries::maps_do_not_see_each_other",
         "limits::a_removed_entry_gives_its_room_back",
+        "expiry::many_that_ended_make_room_for_one",
         "together::a_batch_is_done_in_order",
         "together::one_refusal_undoes_all",
         "together::a_batch_is_counted_as_a_whole",

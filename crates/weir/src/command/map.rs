@@ -78,12 +78,8 @@ impl Asking<'_> {
         )
         .chain(maps.iter().map(|map| {
             let shown = |key: &str| plain(&map[key]);
-            let name = match map["error"].as_str() {
-                Some(error) => format!("{} ({error})", shown("name")),
-                None => shown("name"),
-            };
             [
-                name,
+                shown("name"),
                 shown("entries"),
                 shown("bytes"),
                 shown("bytes_max"),
@@ -93,6 +89,10 @@ impl Asking<'_> {
         }))
         .collect();
         terminal.print(&table(&rows))?;
+        for map in maps.iter().filter(|map| map["error"].is_string()) {
+            let (name, error) = (plain(&map["name"]), plain(&map["error"]));
+            terminal.print(&format!("{name}: {error}\n"))?;
+        }
         let anonymous = plain(&all["anonymous"]["maps"]);
         terminal.print(&format!(
             "and {anonymous} that guests have made for themselves\n"

@@ -112,3 +112,26 @@ fn a_password_that_is_not_there_is_named() {
     let part = "stores.shared.redis.password is from the variable WEIR_NO_SUCH, which is not set";
     assert!(told.contains(part), "{told}");
 }
+
+/// A wrong address or password was told to nobody but the guests, as *io*.
+#[test]
+fn servers_that_cannot_be_reached_are_told_once() {
+    let folder = folder();
+    let redis = "shared: { redis: { addresses: [127.0.0.1:1] } }";
+    let site = site(&folder, "durable", &folder.path("state"));
+    let site = format!("{site}  {redis}\n").replace("store: disk", "store: shared");
+    let gateway = Gateway::start(&site);
+    let line = gateway.logged("cannot connect to a back end");
+    for part in ["127.0.0.1:1", "refused", "WARN"] {
+        assert!(line.contains(part), "{part} not in {line}");
+    }
+    assert_eq!(gateway.get("/", "").status(), 200);
+    assert_eq!(
+        gateway
+            .log()
+            .matches("cannot connect to a back end")
+            .count(),
+        1
+    );
+    gateway.end();
+}

@@ -142,7 +142,10 @@ fn value(value: &Value) -> (&'static str, Json) {
     match (value.bytes(), value.child()) {
         (Some(held), _) => ("value", bytes(held)),
         (None, Some(child)) => ("map", child.0.into()),
-        (None, None) => ("region", json!({ "bytes": value.length() })),
+        (None, None) => {
+            let bytes = value.as_region().map(|region| region.bytes());
+            ("region", json!({ "bytes": bytes }))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shared maps on the admin address.
 
 use weir_maps::budget::{Account, Amount};
-use weir_maps::{ManualClock, MapOptions};
+use weir_maps::{Grants, Handles, Identity, ManualClock, MapOptions, Rights};
 
 use super::*;
 use crate::admin::client;
@@ -346,4 +346,20 @@ async fn what_a_declared_map_cannot_hold_is_refused() {
     expect(&plain, ("PUT", typed), b"{", (200, "")).await;
     let (_, _, value) = send(&plain, ("GET", "/maps/counters/entry?key=1"), b"").await;
     assert_eq!(value, b"{");
+}
+
+#[tokio::test]
+async fn a_region_is_shown_with_its_length() {
+    let (fake, _) = with_map();
+    let identity = Identity {
+        in_use: "filter".into(),
+        grants: Arc::new(Grants::of("").with("counters", Rights::ALL)),
+        owner: Arc::new(Account::new(Amount::default())),
+        meter: Arc::default(),
+    };
+    let mut handles = Handles::new(fake.maps.as_ref().unwrap(), identity);
+    let map = handles.open(b"counters", Rights::ALL).unwrap();
+    handles.region_create(map, b"image", 5000).unwrap();
+    let list = ("GET", "/maps/counters/entries");
+    expect(&fake, list, b"", (200, "\"bytes\": 5000")).await;
 }

@@ -191,3 +191,31 @@ fn accepted_tickets_leave_nothing_behind() {
     assert_eq!(house.engine.tickets_open(), 0, "the order of ends is right");
     assert_eq!(one.accept(&unused), Err(MapError::NoEntry));
 }
+
+/// Tickets are the engine's, and one use could once have all of them: nobody else lent or handed on
+/// anything for a minute.
+#[test]
+fn one_use_leaves_tickets_to_the_others() {
+    let house = House::new();
+    let mut greedy = house.instance("greedy", Rights::ALL);
+    let mut other = house.instance("other", Rights::ALL);
+    let handle = greedy.create(MapOptions::anonymous()).unwrap();
+    let give = |greedy: &mut Handles| {
+        let copy = greedy.dup(handle, Rights::ALL)?;
+        greedy.transfer(copy, "nobody")
+    };
+    let refused = (0..=limits::TICKETS_MAX).find_map(|_| give(&mut greedy).err());
+    let max = limits::TICKETS_OF_USE_MAX;
+    assert!(
+        matches!(refused, Some(MapError::NoMemory { max: most, .. }) if most == max),
+        "{refused:?}"
+    );
+    let own = other.create(MapOptions::anonymous()).unwrap();
+    let ticket = other.transfer(own, "greedy").unwrap();
+    greedy.accept(&ticket).unwrap();
+    house.clock.advance(limits::TICKET_TIME);
+    house.rest();
+    let left = greedy.len();
+    give(&mut greedy).unwrap();
+    assert_eq!(greedy.len(), left);
+}

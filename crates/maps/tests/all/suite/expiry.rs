@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{Backend, Plain, open};
-use weir_maps::store::{Condition, Terms};
-use weir_maps::{MapError, MapOptions};
+use bytes::Bytes;
+use weir_maps::store::{Condition, Op, Terms};
+use weir_maps::{MapError, MapOptions, Value};
 
 pub(crate) fn an_entry_ends_exactly_in_time<B: Backend>(backend: &B) {
     let map = open(backend);
@@ -86,6 +87,28 @@ pub(crate) fn what_ended_makes_room<B: Backend>(backend: &B) {
         map.set(&[number], b"x").unwrap();
     }
     assert_eq!(map.used().0, 10);
+}
+
+/// Once eight looks for room were all, of some entries each: a large value was refused in a map that was
+/// full of what had ended.
+pub(crate) fn many_that_ended_make_room_for_one<B: Backend>(backend: &B) {
+    let options = MapOptions {
+        bytes_max: 200_000,
+        ..MapOptions::default()
+    };
+    let map = backend.open(options);
+    let ops = |first: u32| -> Vec<Op> {
+        let op = |number: u32| {
+            let key = Bytes::copy_from_slice(&number.to_be_bytes());
+            Op::Set(key, Value::copy_of(b"x"), Terms::lasting(B::TIMES.life))
+        };
+        (first..first + 100).map(op).collect()
+    };
+    for first in 0..10 {
+        map.all(&ops(first * 100)).unwrap();
+    }
+    backend.pass(B::TIMES.life);
+    map.set(b"large", &[0; 190_000]).unwrap();
 }
 
 pub(crate) fn too_short_a_time_is_refused<B: Backend>(backend: &B) {

@@ -12,7 +12,7 @@ use weir_model::limits::redis as limits;
 
 use super::connect::{self, Target};
 use super::jittered;
-use crate::redis::Setup;
+use crate::redis::{Setup, Trouble};
 
 /// A server that requests are sent to.
 pub(super) struct Node {
@@ -129,7 +129,8 @@ impl Node {
                     self.config.lost.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(why) => {
-                    tracing::debug!(server = %self.target, %why, "cannot connect to a back end");
+                    let server = self.target.to_string();
+                    self.config.tell(&server, Trouble::Unreachable, &why);
                     *self.why.borrow_mut() = why;
                 }
             }

@@ -13,6 +13,7 @@ use weir_model::limits::redis as limits;
 use super::hub::Hub;
 use super::node::Node;
 use super::{Ask, jittered};
+use crate::redis::Trouble;
 use crate::redis::script::{self, Request};
 use crate::redis::store::Core;
 
@@ -165,6 +166,12 @@ impl Errand<'_> {
         }
     }
 
+    /// Tells the operator what a server said.
+    fn tell(&self, node: &Node, error: &RedisError) {
+        let (server, why) = (node.target.to_string(), error.to_string());
+        self.hub.config.tell(&server, Trouble::Refuses, &why);
+    }
+
     fn judge(
         &self,
         reply: Result<Reply, RedisError>,
@@ -210,11 +217,17 @@ impl Errand<'_> {
                 self.hub.stale.notify_one();
                 Next::Pause(why)
             }
-            "OOM" => Next::Fail(MapError::NoSpace {
-                what: "bytes of the server's memory",
-                max: 0,
-            }),
-            _ => Next::Fail(MapError::Io(why)),
+            "OOM" => {
+                self.tell(node, &error);
+                Next::Fail(MapError::NoSpace {
+                    what: "bytes of the server's memory (its maxmemory)",
+                    max: 0,
+                })
+            }
+            _ => {
+                self.tell(node, &error);
+                Next::Fail(MapError::Io(why))
+            }
         }
     }
 }
