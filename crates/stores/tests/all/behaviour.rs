@@ -12,7 +12,7 @@ use weir_stores::disk::{DiskStore, Durability};
 use weir_stores::durable::{DurableConfig, DurableMaps};
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
-use crate::suite::Backend;
+use crate::suite::{Backend, table};
 
 /// A folder of maps, on a clock that the test moves.
 pub(crate) struct Durable {
@@ -135,8 +135,7 @@ mod ssd {
 
 #[test]
 fn rows_do_not_disturb_each_other() {
-    let relaxed = Relaxed::default();
-    for (_, row) in crate::suite::rows() {
-        row(&relaxed);
-    }
+    table::check_all::<Synced>("durable", &crate::suite::rows());
+    table::check_all::<Relaxed>("durable, relaxed", &crate::suite::rows());
+    table::check_all::<Ssd>("memory over disk", &crate::suite::rows());
 }
