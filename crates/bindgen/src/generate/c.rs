@@ -7,8 +7,7 @@ use std::fmt::Write as _;
 use super::{Generated, comment, embedded, fixed, form, laid_out, words};
 use crate::name::{kebab, shouting, snake};
 use crate::schema::{
-    Bits, Case, Field, Key, Kind, Map, Record, Rule, Schema, Sign, Stored, Type, TypeId,
-    layout,
+    Bits, Case, Field, Key, Kind, Map, Record, Rule, Schema, Sign, Stored, Type, TypeId, layout,
 };
 
 /// The files of a schema.

@@ -62,7 +62,8 @@ static int maps(void) {
   assert(users_user_service_client_put_user(&client, &user, &arena, &response) == 0);
   assert(response.has_user && response.user.id == -3 && memcmp(response.user.name.data, "Bea", 3) == 0);
   assert(calls == 2);
-  users_get_user_request_init(&request);
+  request.which = USERS_GET_USER_REQUEST_NAME;
+  request.as.name = weir_text("Ann");
   assert(users_user_service_client_get_user(&client, &request, &arena, &response) == 28);
   assert(users_user_service_client_put_user(&cut_off, &user, &arena, &response) == 73);
   assert(users_user_service_client_put_user(&fooled, &user, &arena, &response) < 0);

@@ -80,7 +80,9 @@ fn every_function_has_a_row() {
         assert_eq!(offered(mode, "wasi_map_v1"), rows, "{mode:?}");
     }
     let tried = crate::draft::TRIED.map(str::to_owned);
-    let draft = offered(Mode::Now, "wasi_map").into_iter().map(|(name, _)| name);
+    let draft = offered(Mode::Now, "wasi_map")
+        .into_iter()
+        .map(|(name, _)| name);
     // `open` is linked for each module, in the form that it imports.
     let draft: BTreeSet<String> = draft.chain(["wasi_map_open".into()]).collect();
     assert_eq!(draft, tried.into(), "the first draft");

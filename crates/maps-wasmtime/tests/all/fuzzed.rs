@@ -31,10 +31,7 @@ fn bytes(seed: u64) -> Vec<u8> {
 
 #[test]
 fn any_calls_of_two_guests() {
-    let (seed, seconds) = (
-        number("WEIR_FUZZ_SEED", 1),
-        number("WEIR_FUZZ_SECONDS", 1),
-    );
+    let (seed, seconds) = (number("WEIR_FUZZ_SEED", 1), number("WEIR_FUZZ_SECONDS", 1));
     let begun = Instant::now();
     let (mut inputs, mut calls, mut done) = (0, 0, 0);
     while begun.elapsed() < Duration::from_secs(seconds) {

@@ -7,6 +7,7 @@ use weir_model::limits::maps as limits;
 use super::shard::Index;
 use super::{MemoryStore, NEVER};
 use crate::MapError;
+use crate::budget::payers::is_of_a_payer;
 use crate::key::Key;
 use crate::options::Eviction;
 use crate::watch::{Event, Wakes};
@@ -24,21 +25,23 @@ impl MemoryStore {
         let mut wakes = Wakes::default();
         for _ in 0..TRIES_MAX {
             match write(&mut wakes) {
-                Err(MapError::NoSpace { .. }) if self.make_room(&mut wakes) => {}
+                Err(error @ MapError::NoSpace { .. })
+                    if self.make_room(is_of_a_payer(&error), &mut wakes) => {}
                 result => return result,
             }
         }
         write(&mut wakes)
     }
 
-    /// Removes what is over, or else what was not used for long. `false`: there is nothing to gain.
-    fn make_room(&self, wakes: &mut Wakes) -> bool {
+    /// Removes what is over, or else what was not used for long, unless it is a use that has no room
+    /// and not the map. `false`: there is nothing to gain.
+    fn make_room(&self, is_of_a_payer: bool, wakes: &mut Wakes) -> bool {
         if self.sweep(limits::EVICTION_LOOKS_MAX, wakes) > 0 {
             return true;
         }
         match self.options.eviction {
-            Eviction::Refuse => false,
-            Eviction::Lru => self.evict(wakes),
+            Eviction::Lru if !is_of_a_payer => self.evict(wakes),
+            Eviction::Refuse | Eviction::Lru => false,
         }
     }
 

@@ -94,7 +94,11 @@ fn run_and_interrupt<K: Kind>(title: &str, without: &[&str], happens: impl FnOnc
             Err(_) => failed.push(*name),
         }
     }
-    println!("{title}: {} rows hold, {} are left out", held.len(), without.len());
+    println!(
+        "{title}: {} rows hold, {} are left out",
+        held.len(),
+        without.len()
+    );
     assert!(failed.is_empty(), "{title}: {failed:?}");
     table::check(title, &held);
 }

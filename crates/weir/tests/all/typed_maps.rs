@@ -305,7 +305,10 @@ fn changes_are_told_as_they_are_declared(gateway: &Gateway) {
     let mut told = |line: &str| {
         map(gateway, line).expect(Outcome::Fine, &[]);
         let line = lines.next().expect("a line").expect("text");
-        line.split("  (version").next().unwrap_or_default().to_owned()
+        line.split("  (version")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
     let set = told(r#"set users 8 {"name":"Bea"}"#);
     assert_eq!(set, r#"set  8  {"name":"Bea"}"#);

@@ -57,7 +57,11 @@ fn cells(passed: &[&str]) -> Vec<(String, String)> {
     let known = |name: &&&str| !all.contains(name);
     assert_eq!(passed.iter().find(known), None, "no row of the suite");
     let cell = |name: &&str| {
-        let held = if passed.contains(name) { HELD } else { LEFT_OUT };
+        let held = if passed.contains(name) {
+            HELD
+        } else {
+            LEFT_OUT
+        };
         (title(name), held.to_owned())
     };
     all.iter().map(cell).collect()
@@ -81,7 +85,9 @@ impl Table {
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         let begin = text.find("\n| row |").expect("a table of rows") + 1;
-        let end = text[begin..].find("\n\n").map_or(text.len(), |at| begin + at + 1);
+        let end = text[begin..]
+            .find("\n\n")
+            .map_or(text.len(), |at| begin + at + 1);
         let mut lines = text[begin..end].lines().map(cells_of);
         let columns = lines.next().unwrap_or_default();
         Self {
