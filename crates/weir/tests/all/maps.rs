@@ -145,6 +145,27 @@ fn a_part_of_a_map_is_no_more_than_that() {
     gateway.end();
 }
 
+/// Only memory knows whose an entry is.
+#[test]
+fn a_part_of_a_map_that_is_elsewhere_is_refused() {
+    let grants = "grants: { maps: { m: { rights: all, bytes: 1KiB } } }";
+    let site = site("m.wasm", grants)
+        .replace("UPSTREAM", "127.0.0.1:1")
+        .replace(
+            "m: { bytes: 1MiB }",
+            "m: { store: disk }\nstores:\n  disk: { durable: { path: state } }",
+        );
+    let folder = Folder::new()
+        .with("m.wasm", guest())
+        .with("weir.yaml", site);
+    let parts = [
+        "filters.one.grants.maps.m: entries and bytes of a grant are counted in maps in memory only",
+    ];
+    folder
+        .run("check @weir.yaml")
+        .expect(Outcome::Problem, &parts);
+}
+
 /// What each request may do is refused beyond that, and the next request has as much again.
 #[test]
 fn each_request_has_its_budget() {
