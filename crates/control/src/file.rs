@@ -28,7 +28,7 @@ pub(crate) use grants::{
 };
 pub(crate) use limits::LimitsText;
 pub(crate) use listener::ListenerText;
-pub(crate) use maps::{MapQuotaText, MapRateText, MapText, RightsText};
+pub(crate) use maps::{GrantedText, MapBudgetText, MapQuotaText, MapRateText, MapText, RightsText};
 pub(crate) use route::{
     ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,
 };

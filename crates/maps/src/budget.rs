@@ -4,6 +4,8 @@
 //! the limit was lowered. A refused change is taken back entirely; while it is, another change that
 //! would just fit may be refused too.
 
+pub mod payers;
+
 use std::sync::Arc;
 
 use crate::MapError;
@@ -16,6 +18,16 @@ pub struct Amount {
     pub entries: u64,
     /// Bytes of keys, values and bookkeeping.
     pub bytes: u64,
+}
+
+impl Amount {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.saturating_add(other.entries),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
 }
 
 /// What an owner may store in all its maps together, and has stored.

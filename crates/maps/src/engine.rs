@@ -9,6 +9,7 @@ use weir_model::limits::maps as limits;
 
 use crate::MapError;
 use crate::budget::Account;
+use crate::budget::payers::Payer;
 use crate::clock::Clock;
 use crate::graph::{Graph, GraphStat, Kind, Root};
 use crate::map::Map;
@@ -40,8 +41,16 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
     scope: Arc<str>,
-    maps: HashMap<Box<str>, Rights>,
+    maps: HashMap<Box<str>, Granted>,
     default: Option<Box<str>>,
+}
+
+/// What a use may do with one map.
+#[derive(Clone, Debug)]
+struct Granted {
+    rights: Rights,
+    /// What it may have of it; `None`: as much as there is.
+    room: Option<Arc<Account>>,
 }
 
 impl Grants {
@@ -58,8 +67,26 @@ impl Grants {
     /// And this map, with these rights.
     #[must_use]
     pub fn with(mut self, name: &str, rights: Rights) -> Self {
-        self.maps.insert(name.into(), rights);
+        let room = None;
+        self.maps.insert(name.into(), Granted { rights, room });
         self
+    }
+
+    /// And of this map, which is granted already, it may have only so much: what it sets there, and
+    /// counters that it begins. Maps in memory heed it; others are not to be granted so.
+    #[must_use]
+    pub fn with_room(mut self, name: &str, room: &Arc<Account>) -> Self {
+        if let Some(granted) = self.maps.get_mut(name) {
+            granted.room = Some(Arc::clone(room));
+        }
+        self
+    }
+
+    /// What it has of each map that it may have only so much of.
+    pub fn rooms(&self) -> impl Iterator<Item = (&str, &Account)> {
+        self.maps
+            .iter()
+            .filter_map(|(name, granted)| Some((&**name, &**granted.room.as_ref()?)))
     }
 
     /// The map that modules of the first draft open, which name none. It must be granted beside.
@@ -197,9 +224,9 @@ impl Engine {
         grants: &Grants,
         name: &[u8],
         rights: Rights,
-    ) -> Result<Root, MapError> {
-        let (root, granted) = self.find_granted(grants, check_name(name)?)?;
-        rights.within(granted).map(|_| root)
+    ) -> Result<(Root, Payer), MapError> {
+        let (root, granted, payer) = self.find_granted(grants, check_name(name)?)?;
+        rights.within(granted).map(|_| (root, payer))
     }
 
     /// The same with all rights that are granted; without a name, the use's default.
@@ -207,7 +234,7 @@ impl Engine {
         &self,
         grants: &Grants,
         name: Option<&[u8]>,
-    ) -> Result<(Root, Rights), MapError> {
+    ) -> Result<(Root, Rights, Payer), MapError> {
         let name = match name {
             Some(name) => check_name(name)?,
             None => grants.default.as_deref().ok_or(MapError::NoEntry)?,
@@ -215,10 +242,19 @@ impl Engine {
         self.find_granted(grants, name)
     }
 
-    fn find_granted(&self, grants: &Grants, name: &str) -> Result<(Root, Rights), MapError> {
+    fn find_granted(&self, grants: &Grants, name: &str) -> Result<(Root, Rights, Payer), MapError> {
         let granted = grants.maps.get(name).ok_or(MapError::NoEntry)?;
         let root = self.find(&grants.scope, name).ok_or(MapError::NoEntry)?;
-        Ok((root, *granted))
+        let payer = granted.room.as_ref().map(|room| root.map().payer(room));
+        Ok((root, granted.rights, payer.unwrap_or_default()))
+    }
+
+    /// Who pays for what a use writes into a map that it found otherwise than by its name.
+    pub(crate) fn payer(&self, grants: &Grants, root: &Root) -> Payer {
+        let name = root.map().name();
+        let granted = name.and_then(|name| self.find_granted(grants, name).ok());
+        let is_it = |found: &(Root, Rights, Payer)| found.0.map().id() == root.map().id();
+        granted.filter(is_it).map_or(Payer::NOBODY, |found| found.2)
     }
 
     /// A map without a name.

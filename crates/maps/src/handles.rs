@@ -8,6 +8,7 @@ mod calling;
 mod copying;
 mod loan;
 mod moving;
+mod spending;
 mod using;
 mod watching;
 
@@ -18,6 +19,7 @@ use weir_model::limits::maps as limits;
 
 use crate::MapError;
 use crate::budget::Account;
+use crate::budget::payers::Payer;
 use crate::engine::{Engine, Grants};
 use crate::graph::Root;
 use crate::map::Map;
@@ -28,6 +30,7 @@ use crate::value::MapId;
 
 use begun::Begun;
 use copying::Origin;
+use spending::Spending;
 
 pub use loan::{Ends, Loan};
 pub use using::HandleStat;
@@ -57,6 +60,7 @@ pub struct Handles {
     /// Scans and watches, made with the first of them. Shared with operations that end later.
     begun: Option<Arc<Mutex<Begun>>>,
     origin: Origin,
+    spending: Spending,
 }
 
 #[derive(Debug)]
@@ -71,6 +75,8 @@ struct Slot {
 pub struct Held {
     hold: Hold,
     rights: Rights,
+    /// Who pays for what is written with it.
+    payer: Payer,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +138,7 @@ impl Handles {
             loans: 0,
             begun: None,
             origin: Origin::new(),
+            spending: Spending::default(),
         }
     }
 
@@ -142,10 +149,11 @@ impl Handles {
     /// with fewer rights; [`MapError::Invalid`], [`MapError::NameTooLong`]: no name;
     /// [`MapError::NoMemory`]: too many handles.
     pub fn open(&mut self, name: &[u8], rights: Rights) -> Result<u32, MapError> {
-        let root = self.engine.open(&self.identity.grants, name, rights)?;
+        let (root, payer) = self.engine.open(&self.identity.grants, name, rights)?;
         self.add(Held {
             hold: Hold::Own(root),
             rights,
+            payer,
         })
     }
 
@@ -155,10 +163,11 @@ impl Handles {
     /// As [`open`](Self::open).
     pub fn open_granted(&mut self, name: Option<&[u8]>) -> Result<u32, MapError> {
         let grants = &self.identity.grants;
-        let (root, rights) = self.engine.open_granted(grants, name)?;
+        let (root, rights, payer) = self.engine.open_granted(grants, name)?;
         self.add(Held {
             hold: Hold::Own(root),
             rights,
+            payer,
         })
     }
 
@@ -172,6 +181,7 @@ impl Handles {
         self.add(Held {
             hold: Hold::Own(root),
             rights: Rights::ALL,
+            payer: Payer::NOBODY,
         })
     }
 
@@ -193,8 +203,12 @@ impl Handles {
         let held = &self.slot(handle)?.held;
         held.map()?;
         let rights = rights.within(held.rights)?;
-        let hold = held.hold.clone();
-        self.add(Held { hold, rights })
+        let (hold, payer) = (held.hold.clone(), held.payer);
+        self.add(Held {
+            hold,
+            rights,
+            payer,
+        })
     }
 
     /// What a handle allows.
@@ -216,6 +230,13 @@ impl Handles {
         let held = &self.slot(handle)?.held;
         let map = held.map()?;
         needed.within(held.rights).map(|_| map)
+    }
+
+    /// Who pays for what is written with a handle.
+    #[inline]
+    fn payer(&self, handle: u32) -> Payer {
+        self.slot(handle)
+            .map_or(Payer::NOBODY, |slot| slot.held.payer)
     }
 
     /// Live handles.
@@ -313,6 +334,7 @@ impl Handles {
         self.free.clear();
         self.loans = 0;
         self.begun = None;
+        self.spending.clear();
     }
 }
 

@@ -46,7 +46,7 @@ pub use error::{Errno, MapError};
 pub use handles::{Ends, Handles, Identity};
 pub use map::Map;
 pub use memory::{MemoryStore, MemoryTable, NoEdges};
-pub use meter::{Meter, Prices, Rate};
+pub use meter::{Allowance, Meter, Prices, Rate};
 pub use near::{NearCache, NearOptions};
 pub use numbers::Numbers;
 pub use options::{Eviction, MapOptions};

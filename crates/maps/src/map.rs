@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::MapError;
+use crate::budget::Account;
+use crate::budget::payers::Payer;
 use crate::graph::Graph;
 use crate::memory::MemoryStore;
 use crate::numbers::Counts;
@@ -57,6 +59,18 @@ impl Map {
         &self.options
     }
 
+    /// Its entries, for writers who pay for what they write.
+    #[inline]
+    pub(crate) fn stored(&self) -> &Stored {
+        &self.store
+    }
+
+    /// Who pays with an account for what it writes here. Only maps in memory know.
+    pub(crate) fn payer(&self, account: &Arc<Account>) -> Payer {
+        let store = self.store.in_memory();
+        store.map_or(Payer::NOBODY, |store| store.payer(account))
+    }
+
     /// Its entries.
     #[inline]
     #[must_use]
@@ -107,20 +121,24 @@ impl Map {
     /// A region of zeros in an entry.
     pub(crate) fn put_region(
         &self,
-        key: &[u8],
+        (key, payer): (&[u8], Payer),
         bytes: u64,
         regions: &Regions,
     ) -> Result<u64, MapError> {
         let store = self.store_for_region(bytes)?;
         let region = Value::region(regions.make(bytes)?);
-        store.write(key, region, Terms::default()).now()
+        store.write_for(payer, (key, region, Terms::default()))
     }
 
     /// A region that is in another map too.
-    pub(crate) fn put_shared(&self, key: &[u8], region: &Arc<Region>) -> Result<u64, MapError> {
+    pub(crate) fn put_shared(
+        &self,
+        (key, payer): (&[u8], Payer),
+        region: &Arc<Region>,
+    ) -> Result<u64, MapError> {
         let store = self.store_for_region(region.bytes() as u64)?;
         let region = Value::region(Arc::clone(region));
-        store.write(key, region, Terms::default()).now()
+        store.write_for(payer, (key, region, Terms::default()))
     }
 
     /// The store, if it can have a region that is so long.
@@ -137,13 +155,13 @@ impl Map {
     /// A reference from an entry to `child`, which the caller has a handle with these rights to.
     pub(crate) fn put_child(
         &self,
-        key: &[u8],
+        (key, payer): (&[u8], Payer),
         child: (MapId, Rights),
         graph: &Graph,
     ) -> Result<u64, MapError> {
         let value = Value::map(child.0, child.1);
         let store = self.store.in_memory().ok_or(NO_REFERENCES)?;
-        let stored = store.write(key, value, Terms::default()).now();
+        let stored = store.write_for(payer, (key, value, Terms::default()));
         graph.free_waiting();
         stored
     }

@@ -23,6 +23,7 @@ use papaya::HashMap;
 use weir_model::limits::maps as limits;
 
 use crate::MapError;
+use crate::budget::payers::{Payer, Payers};
 use crate::budget::{Account, Amount, Budget};
 use crate::clock::Clock;
 use crate::gate::Gate;
@@ -56,6 +57,8 @@ struct Record {
     expires_ms: u64,
     /// Since the search for room last passed.
     used: AtomicBool,
+    /// Whose room it takes, beside the map's.
+    payer: Payer,
 }
 
 /// Learns what a map's entries mean for others: references to other maps, and when the first of
@@ -98,6 +101,7 @@ pub struct MemoryStore {
     gate: Gate,
     /// Shared with what regions count for.
     budget: Arc<Budget>,
+    payers: Payers,
     versions: AtomicU64,
     evicted: AtomicU64,
     expired: AtomicU64,
@@ -141,6 +145,7 @@ impl MemoryStore {
             shards: (0..options.shards).map(|_| Shard::default()).collect(),
             gate: Gate::new(),
             budget: Arc::new(Budget::new(options.quota(), owner)),
+            payers: Payers::default(),
             versions: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
             expired: AtomicU64::new(0),
@@ -190,6 +195,35 @@ impl MemoryStore {
         }
     }
 
+    /// Who pays with an account for what it writes here.
+    pub(crate) fn payer(&self, account: &Arc<Account>) -> Payer {
+        self.payers.of(account)
+    }
+
+    /// [`Store::write`], paid by somebody.
+    pub(crate) fn write_for(
+        &self,
+        payer: Payer,
+        (key, value, terms): (&[u8], Value, Terms),
+    ) -> Result<u64, MapError> {
+        self.put(key, &value, (terms, payer))
+    }
+
+    /// [`Store::add`], paid by somebody if there is no counter yet.
+    pub(crate) fn add_for(
+        &self,
+        payer: Payer,
+        key: &[u8],
+        delta: i64,
+    ) -> Result<Counted, MapError> {
+        self.count(key, delta, payer)
+    }
+
+    /// [`Store::batch`], paid by somebody.
+    pub(crate) fn batch_for(&self, payer: Payer, ops: &[Op]) -> Result<Vec<Done>, MapError> {
+        self.all_or_none(ops, payer)
+    }
+
     fn touch(&self, record: &Record) {
         // Read first: a line that is only read stays in all caches.
         if self.options.eviction == Eviction::Lru && !record.used.load(Ordering::Relaxed) {
@@ -216,7 +250,7 @@ impl Store for MemoryStore {
     }
 
     fn write(&self, key: &[u8], value: Value, terms: Terms) -> Answer<u64> {
-        self.put(key, &value, terms).into()
+        self.put(key, &value, (terms, Payer::NOBODY)).into()
     }
 
     fn remove(&self, key: &[u8], condition: Condition) -> Answer<()> {
@@ -224,7 +258,7 @@ impl Store for MemoryStore {
     }
 
     fn add(&self, key: &[u8], delta: i64) -> Answer<Counted> {
-        self.count(key, delta).into()
+        self.count(key, delta, Payer::NOBODY).into()
     }
 
     fn scan(&self, range: Range<'_>) -> Answer<Page> {
@@ -232,7 +266,7 @@ impl Store for MemoryStore {
     }
 
     fn batch(&self, ops: &[Op]) -> Answer<Vec<Done>> {
-        self.all_or_none(ops).into()
+        self.all_or_none(ops, Payer::NOBODY).into()
     }
 
     fn clear(&self) -> Answer<u64> {

@@ -1,4 +1,4 @@
-//! What a use of a module may ask of maps in a second, and what it was refused.
+//! What a use of a module may ask of maps in a second and in a request, and what it was refused.
 //!
 //! A use has one rate for all of its instances, on all workers. Each call costs units, by a price list:
 //! what is known of it beforehand is paid before it is done, else it is refused; what is known only
@@ -40,10 +40,30 @@ pub struct Rate {
     pub prices: Prices,
 }
 
+/// What each request may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Units of one request.
+    pub units: u64,
+    /// What things cost.
+    pub prices: Prices,
+}
+
+impl Allowance {
+    pub(crate) fn price(&self, call: &MapCall<'_>) -> u64 {
+        price(call, &self.prices)
+    }
+
+    pub(crate) fn price_of_reply(&self, reply: &MapReply) -> u64 {
+        price_of_reply(reply, &self.prices)
+    }
+}
+
 /// What one use has asked for. Without a rate, it may ask for anything.
 #[derive(Debug, Default)]
 pub struct Meter {
     rate: Option<Bucket>,
+    allowance: Option<Allowance>,
     refused: AtomicU64,
 }
 
@@ -68,8 +88,23 @@ impl Meter {
         };
         Self {
             rate: rate.map(bucket),
+            allowance: None,
             refused: AtomicU64::new(0),
         }
+    }
+
+    /// And each request may spend only so much.
+    #[must_use]
+    pub fn with_allowance(mut self, allowance: Option<Allowance>) -> Self {
+        self.allowance = allowance;
+        self
+    }
+
+    /// What each request may spend; `None`: as much as it can.
+    #[must_use]
+    #[inline]
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.allowance
     }
 
     /// Calls that were refused because a quota was used up: this one, a map's, or that of the maps

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::budget::payers::Payer;
 use crate::memory::MemoryStore;
 use crate::numbers::{Counts, Known};
 use crate::store::{
@@ -131,6 +132,34 @@ impl Stored {
         match &self.kept {
             Kept::Memory(store) => Some(store),
             Kept::Other(_) => None,
+        }
+    }
+
+    /// [`Store::write`], paid by somebody where that is known: in memory.
+    pub(crate) fn write_for(
+        &self,
+        payer: Payer,
+        (key, value, terms): (&[u8], Value, Terms),
+    ) -> Answer<u64> {
+        match &self.kept {
+            Kept::Memory(store) => self.noted(store.write_for(payer, (key, value, terms)).into()),
+            Kept::Other(_) => Store::write(self, key, value, terms),
+        }
+    }
+
+    /// [`Store::add`] in the same way.
+    pub(crate) fn add_for(&self, payer: Payer, key: &[u8], delta: i64) -> Answer<Counted> {
+        match &self.kept {
+            Kept::Memory(store) => self.noted(store.add_for(payer, key, delta).into()),
+            Kept::Other(_) => Store::add(self, key, delta),
+        }
+    }
+
+    /// [`Store::batch`] in the same way.
+    pub(crate) fn batch_for(&self, payer: Payer, ops: &[Op]) -> Answer<Vec<Done>> {
+        match &self.kept {
+            Kept::Memory(store) => self.noted(store.batch_for(payer, ops).into()),
+            Kept::Other(_) => Store::batch(self, ops),
         }
     }
 

@@ -34,8 +34,8 @@ pub use grants::{
 };
 pub use limits::{Exceeded, GuestLimits, Limit};
 pub use maps::{
-    MapEviction, MapGrants, MapQuota, MapRate, MapRight, MapRights, MapStore, NearMap, PinnedFile,
-    SharedMap,
+    MapBudget, MapEviction, MapGrants, MapQuota, MapRate, MapRight, MapRights, MapStore, NearMap,
+    PinnedFile, SharedMap,
 };
 pub use metadata::{Json, Metadata};
 pub use route::{

@@ -112,6 +112,25 @@ pub struct MapGrants {
     pub quota: MapQuota,
     /// What it may do with maps in a second; `None`: as much as it can.
     pub rate: Option<MapRate>,
+    /// Of these granted maps, which are in memory, it may have only so much.
+    pub rooms: BTreeMap<Name, MapQuota>,
+    /// What it may do with maps in one request; `None`: as much as it can.
+    pub budget: Option<MapBudget>,
+}
+
+/// Units that one request of a use may spend on maps, and what things cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapBudget {
+    /// In a request.
+    pub units: u64,
+    /// Price of a read.
+    pub read: u64,
+    /// Price of a change.
+    pub write: u64,
+    /// Price of each entry of a page of a scan.
+    pub entry: u64,
+    /// Price of each kilobyte of values, also of one that is begun.
+    pub kilobyte: u64,
 }
 
 /// Units that a use may spend on maps, over all workers, and what things cost.

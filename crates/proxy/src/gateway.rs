@@ -37,7 +37,7 @@ use crate::upstream::{Resolver, Upstreams};
 use crate::worker::{self, KeptSockets, Plan, Running, StartError};
 use crate::world::{Rules, Watched};
 use rules::rules;
-use waiting::{can_wait, waiting};
+use waiting::{can_wait, parts_are_in_memory, waiting};
 
 /// Notices of shared queues that may wait for a worker.
 const NOTICES_MAX: usize = 65_536;
@@ -236,6 +236,19 @@ pub enum PrepareError {
         /// What can be done.
         advice: &'static str,
     },
+    /// A part of a map whose entries nobody tells apart by who set them.
+    #[error(
+        "{section}.{name}.grants.maps.{map}: entries and bytes of a grant are counted in maps in \
+         memory only, and {map} is elsewhere: leave them out, or take the map's store away"
+    )]
+    Part {
+        /// `filters` or `functions`.
+        section: &'static str,
+        /// Name of the filter or function.
+        name: Name,
+        /// Name of the map.
+        map: Name,
+    },
     /// No runtime for a trial.
     #[error("cannot make a runtime for a trial start: {0}")]
     Trial(std::io::Error),
@@ -278,6 +291,7 @@ impl Prepared {
         let library = Arc::new(library);
         let waiting = waiting(&site);
         can_wait(&site, &waiting)?;
+        parts_are_in_memory(&site)?;
         let functions = Functions::load(
             &site,
             (&engine, library.shared_cache()),

@@ -14,10 +14,13 @@ use std::sync::Arc;
 
 use weir_maps::budget::{Account, Amount};
 use weir_maps::{
-    Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Meter, Numbers, Prices,
-    Rate, Rights, SystemClock,
+    Allowance, Engine, Eviction, Handles, Identity, MapCall, MapError, MapOptions, Meter, Numbers,
+    Prices, Rate, Rights, SystemClock,
 };
-use weir_model::{MapEviction, MapGrants, MapRate, Name, SharedMap, Site, limits::maps as limits};
+use weir_model::{
+    MapBudget, MapEviction, MapGrants, MapQuota, MapRate, Name, SharedMap, Site,
+    limits::maps as limits,
+};
 
 use crate::gateway::PrepareError;
 use declared::Declarations;
@@ -43,7 +46,7 @@ pub struct MapReport {
 }
 
 /// What a filter has to do with maps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct UseReport {
     /// Bytes of the maps that it made.
     pub own_bytes: u64,
@@ -51,6 +54,19 @@ pub struct UseReport {
     pub refused: u64,
     /// Units that it spent; `None`: it has no rate.
     pub units: Option<u64>,
+    /// What it has of granted maps that it may have only so much of.
+    pub rooms: Vec<RoomReport>,
+}
+
+/// What a filter has of a granted map.
+#[derive(Clone, Debug)]
+pub struct RoomReport {
+    /// Name of the map.
+    pub map: Name,
+    /// Its entries, and what they take.
+    pub used: Amount,
+    /// What it may have.
+    pub max: Amount,
 }
 
 /// Connections of a store of the configuration.
@@ -214,6 +230,7 @@ impl SharedMaps {
             own_bytes: identity.owner.used().bytes,
             refused: meter.refused(),
             units: meter.has_rate().then(|| meter.spent()),
+            rooms: identity.grants.rooms().map(room).collect(),
         })
     }
 
@@ -262,19 +279,47 @@ fn identity(name: &Name, granted: &MapGrants) -> Identity {
         // Those of the configuration are those of the specification.
         let rights = Rights::from_bits(rights.bits()).unwrap_or(Rights::NONE);
         grants = grants.with(map, rights);
+        if let Some(room) = granted.rooms.get(map) {
+            grants = grants.with_room(map, &Arc::new(Account::new(amount(*room))));
+        }
     }
     if let Some(name) = &granted.default {
         grants = grants.with_default(name);
     }
-    let quota = Amount {
-        entries: granted.quota.entries,
-        bytes: granted.quota.bytes,
-    };
     Identity {
         in_use: name.clone(),
         grants: Arc::new(grants),
-        owner: Arc::new(Account::new(quota)),
-        meter: Arc::new(Meter::new(granted.rate.map(rate))),
+        owner: Arc::new(Account::new(amount(granted.quota))),
+        meter: Arc::new(
+            Meter::new(granted.rate.map(rate)).with_allowance(granted.budget.map(allowance)),
+        ),
+    }
+}
+
+fn amount(quota: MapQuota) -> Amount {
+    Amount {
+        entries: quota.entries,
+        bytes: quota.bytes,
+    }
+}
+
+fn room((map, account): (&str, &Account)) -> RoomReport {
+    RoomReport {
+        map: map.into(),
+        used: account.used(),
+        max: account.max(),
+    }
+}
+
+fn allowance(budget: MapBudget) -> Allowance {
+    Allowance {
+        units: budget.units,
+        prices: Prices {
+            read: budget.read,
+            write: budget.write,
+            entry: budget.entry,
+            kilobyte: budget.kilobyte,
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use weir_maps::handles::Ends;
 use weir_maps::{Called, Handles, MapCall};
 use weir_maps_wasmtime::{CannotWait, DRAFT, MapAnswer, MapHost, link_map};
 
-use crate::input::MEMORY;
+use super::input::MEMORY;
 
 pub(crate) struct Data(Handles);
 
@@ -33,7 +33,7 @@ pub(crate) struct PassedOn {
 }
 
 /// What the arguments of each function are: see `Input::argument`.
-const KINDS: [(&str, &str); 31] = [
+const KINDS: [(&str, &str); 34] = [
     ("open", "nmro"),
     ("create", "oo"),
     ("close", "h"),
@@ -60,6 +60,9 @@ const KINDS: [(&str, &str); 31] = [
     ("unwatch", "h"),
     ("put_map", "hklh"),
     ("get_map", "hklo"),
+    ("region_create", "hkli"),
+    ("region_map", "hkliilo"),
+    ("region_unmap", "ol"),
     ("wasi_map_open", ""),
     ("wasi_map_set", "hklkl"),
     ("wasi_map_get", "hkloB"),
@@ -79,7 +82,7 @@ fn linker() -> Linker<Data> {
 pub(crate) static FUNCTIONS: LazyLock<Vec<PassedOn>> = LazyLock::new(|| {
     let linker = linker();
     let maps = weir_maps::Engine::new(std::sync::Arc::new(weir_maps::SystemClock::default()));
-    let mut store = Store::new(&ENGINE, Data(crate::nobody(&maps)));
+    let mut store = Store::new(&ENGINE, Data(super::play::nobody(&maps)));
     let functions: Vec<_> = linker
         .iter(&mut store)
         .map(|(module, name, function)| (module.to_owned(), name.to_owned(), function))

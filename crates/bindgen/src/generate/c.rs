@@ -1,12 +1,13 @@
 //! C11: structures, tables that describe them, and functions for each map.
 
+mod service;
+
 use std::fmt::Write as _;
 
-use super::{Generated, comment, embedded, fixed, form, laid_out, route, words};
+use super::{Generated, comment, embedded, fixed, form, laid_out, words};
 use crate::name::{kebab, shouting, snake};
 use crate::schema::{
-    Bits, Case, Field, Key, Kind, Map, Record, Rule, Schema, Service, Sign, Stored, Type, TypeId,
-    layout,
+    Bits, Case, Field, Key, Kind, Map, Record, Rule, Schema, Sign, Stored, Type, TypeId, layout,
 };
 
 /// The files of a schema.
@@ -306,36 +307,6 @@ impl C<'_> {
                     .to_owned(),
             ),
         }
-    }
-
-    fn service(&self, out: &mut String, service: &Service) {
-        let name = format!("{}_{}", self.stem, snake(&service.name));
-        out.push_str(&comment("", "//", &service.docs));
-        let _ = writeln!(out, "typedef struct {name} {{\n  void *self;");
-        for method in &service.methods {
-            out.push_str(&comment("  ", "//", &method.docs));
-            let _ = writeln!(
-                out,
-                "  int (*{})(void *self, const {} *request, weir_arena *arena, {} *response);",
-                words::c(&snake(&method.name)),
-                self.name(method.input),
-                self.name(method.output)
-            );
-        }
-        let _ = writeln!(
-            out,
-            "}} {name};\n// Calls the function of a path with bytes; WEIR_NOENT: there is none.\nstatic inline int {name}_dispatch(const {name} *service, const char *path, weir_bytes request, weir_arena *arena, weir_writer *w) {{"
-        );
-        for method in &service.methods {
-            let (input, output) = (self.name(method.input), self.name(method.output));
-            let _ = writeln!(
-                out,
-                "  if (strcmp(path, \"{}\") == 0) {{\n    {input} in;\n    {output} out;\n    int error = {input}_decode(request, arena, &in);\n    {output}_init(&out);\n    if (!error) error = service->{}(service->self, &in, arena, &out);\n    if (!error) {output}_encode(&out, w);\n    return error;\n  }}",
-                route(service, method),
-                words::c(&snake(&method.name))
-            );
-        }
-        out.push_str("  return WEIR_NOENT;\n}\n");
     }
 }
 

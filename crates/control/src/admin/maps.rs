@@ -12,29 +12,26 @@
 //!
 //! `typed_key=` in the place of `key=` is a key as people write it (`7` for a number), and with `typed`
 //! values are JSON, as the map's declaration says what they are; without a declaration both are bytes.
+//! A watch then tells keys so too, and the value that a stored entry has by then.
 //!
 //! Names and keys are percent-encoded; `scope=` names the scope of a map that has one. The operator
 //! needs no grant.
 
+mod changes;
 mod view;
 
-use std::cell::Cell;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body::Frame;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value as Json, json};
 use weir_bindgen::typed::{Typed, TypedError};
 use weir_maps::graph::Root;
 use weir_maps::store::{Condition, Found, Range, Seen, Stat, Store as _, Terms};
-use weir_maps::{Answer, Change, Engine, MapError, Value, Watch};
+use weir_maps::{Answer, Engine, MapError, Value};
 use weir_model::limits;
 
 use super::Observe;
@@ -45,7 +42,8 @@ use super::query::{decoded, parameter};
 pub(super) const VERSION: &str = "x-weir-version";
 
 const BYTES: &str = "application/octet-stream";
-const LINES: &str = "application/x-ndjson";
+
+pub(super) use changes::{Changes, Watches};
 
 /// What a request about maps is answered.
 pub(super) enum Told {
@@ -61,17 +59,6 @@ enum Part {
     Entries,
     Entry,
     Watch,
-}
-
-/// Counts watches that go on.
-#[derive(Clone, Default)]
-pub(super) struct Watches(Rc<Cell<usize>>);
-
-/// Changes of a map as lines of JSON: the body of an answer.
-pub(super) struct Changes {
-    watch: Watch,
-    watches: Watches,
-    is_over: bool,
 }
 
 /// Why a request is refused.
@@ -195,7 +182,10 @@ async fn carry_out(
             Ok(Told::Whole(Reply::json(&shown)))
         }
         (Part::Entries, _) => entries(&map, &asked).await,
-        (Part::Watch, _) => watch(&map, query, watches).await,
+        (Part::Watch, _) => {
+            let place = (&*scope, &*name);
+            changes::watch((engine, place), (query, typed.as_ref()), watches).await
+        }
         (Part::Entry, &Method::PUT) => put(&map, &asked, body).await,
         (Part::Entry, &Method::DELETE) => remove(&map, &asked).await,
         (Part::Entry, _) => get(&map, &asked).await,
@@ -254,17 +244,17 @@ async fn stat_of(map: &Root) -> Result<Stat, MapError> {
     map.map().store().stat().wait().await
 }
 
+async fn read(map: &Root, key: &[u8]) -> Result<Option<Found>, MapError> {
+    let store = map.map().store();
+    match store.read(key, &mut |seen: Seen<'_>| Found::from(seen)) {
+        Answer::Now(found) => found,
+        Answer::Later(found) => found.await,
+    }
+}
+
 async fn get(map: &Root, asked: &Asked<'_>) -> Outcome {
     let key = asked.key()?;
-    let found = map
-        .map()
-        .store()
-        .read(&key, &mut |seen: Seen<'_>| Found::from(seen));
-    let found = match found {
-        Answer::Now(found) => found?,
-        Answer::Later(found) => found.await?,
-    };
-    let found = found.ok_or(MapError::NoEntry)?;
+    let found = read(map, &key).await?.ok_or(MapError::NoEntry)?;
     let bytes = found.value.bytes().map(Bytes::copy_from_slice);
     let bytes = bytes.ok_or_else(|| {
         Refusal::bad("the entry has no bytes to be shown: it refers to a map, or is a region")
@@ -357,22 +347,6 @@ async fn entries(map: &Root, asked: &Asked<'_>) -> Outcome {
     }))))
 }
 
-async fn watch(map: &Root, query: Option<&str>, watches: &Watches) -> Outcome {
-    let most = limits::ADMIN_WATCHES_MAX;
-    if watches.0.get() >= most {
-        let text = format!("{most} watches go on here already");
-        return Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, text));
-    }
-    let prefix = parameter(query, "prefix").unwrap_or_default();
-    let watch = map.map().store().watch(&prefix).wait().await?;
-    watches.0.set(watches.0.get() + 1);
-    Ok(Told::Changes(Changes {
-        watch,
-        watches: watches.clone(),
-        is_over: false,
-    }))
-}
-
 fn number(query: Option<&str>, name: &str) -> Result<Option<u64>, Refusal> {
     let Some(bytes) = parameter(query, name) else {
         return Ok(None);
@@ -381,32 +355,4 @@ fn number(query: Option<&str>, name: &str) -> Result<Option<u64>, Refusal> {
     let number = number.and_then(|text| text.parse().ok());
     let told = || Refusal::bad(format!("{name} is a number of at most 64 bits"));
     number.map(Some).ok_or_else(told)
-}
-
-impl Changes {
-    pub(super) const CONTENT_TYPE: &'static str = LINES;
-}
-
-impl http_body::Body for Changes {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        let change = ready!(self.watch.poll_next(cx));
-        self.is_over = change == Change::Gone;
-        let line = format!("{}\n", view::change(&change));
-        Poll::Ready(Some(Ok(Frame::data(line.into()))))
-    }
-}
-
-impl Drop for Changes {
-    fn drop(&mut self) {
-        self.watches.0.set(self.watches.0.get().saturating_sub(1));
-    }
 }

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use weir_model::limits::{functions as limits, guest};
 use weir_model::{Export, FunctionKind, limits as all};
 
-use crate::file::{FileGrantText, MapQuotaText, MapRateText, RightsText, VariableText};
+use crate::file::{
+    FileGrantText, GrantedText, MapBudgetText, MapQuotaText, MapRateText, VariableText,
+};
 use crate::shape::basic::{List, choices};
 use crate::shape::named::{Functions, Maps, Modules, Pairs, Referred};
 use crate::shape::quantity::{Count, DAY_MS, Size, Time};
@@ -47,13 +49,15 @@ section! {
         functions: List<Referred<Functions>, 0, 1024> = List(Vec::new());
         /// Maps that it may open, and what it may do there; a map that it makes itself needs no
         /// grant.
-        maps: Pairs<Referred<Maps>, RightsText> = Pairs(Vec::new());
+        maps: Pairs<Referred<Maps>, GrantedText> = Pairs(Vec::new());
         /// The granted map that `wasi_map_open` of the interface's first draft opens.
         default_map: Option<Placed<NameText>> = None;
         /// What the maps that it makes itself may hold.
         map_quota: Option<MapQuotaText> = None;
         /// What it may do with maps in a second. Left out: as much as it can.
         map_rate: Option<MapRateText> = None;
+        /// What it may do with maps in one request. Left out: as much as it can.
+        map_budget: Option<MapBudgetText> = None;
         /// Folders that it sees through WASI.
         files: List<FileGrantText, 0, { all::GUEST_FOLDERS_MAX }> = List(Vec::new());
         /// Whether it gets random bytes that nobody can foretell. Otherwise they are the same in

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_model::{GrantMode, Pattern, limits};
 
-use crate::file::{MapQuotaText, MapRateText, RightsText, VariableText};
+use crate::file::{GrantedText, MapBudgetText, MapQuotaText, MapRateText, VariableText};
 use crate::shape::basic::{List, choices};
 use crate::shape::named::{Clusters, Maps, PairKey, Pairs, Referred};
 use crate::shape::quantity::{Count, Time};
@@ -30,13 +30,15 @@ section! {
         files: List<FileGrantText, 0, { limits::GUEST_FOLDERS_MAX }> = List(Vec::new());
         /// Maps that it may open, and what it may do there. Left out: none; a map that it makes
         /// itself needs no grant.
-        maps: Pairs<Referred<Maps>, RightsText> = Pairs(Vec::new());
+        maps: Pairs<Referred<Maps>, GrantedText> = Pairs(Vec::new());
         /// The granted map that `wasi_map_open` of the interface's first draft opens.
         default_map: Option<Placed<NameText>> = None;
         /// What the maps that it makes itself may hold.
         map_quota: Option<MapQuotaText> = None;
         /// What it may do with maps in a second. Left out: as much as it can.
         map_rate: Option<MapRateText> = None;
+        /// What it may do with maps in one request. Left out: as much as it can.
+        map_budget: Option<MapBudgetText> = None;
         /// How finely it sees time.
         clock: Option<ClockText> = None;
         /// Whether it gets random bytes. The start of Go and Rust plugins may need them.

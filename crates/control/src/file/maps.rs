@@ -85,6 +85,69 @@ section! {
 }
 
 section! {
+    /// What one request of a filter, or one call of a function, may do with maps: each call of theirs
+    /// costs units. What cannot be paid is refused as a used-up quota.
+    struct MapBudgetText = "map budget" {
+        /// Units of a request.
+        units: Count<1, { limits::UNITS_MAX }>;
+        /// Price of a look at an entry or at a map's numbers, of a page of a scan, and of a condition of
+        /// a batch.
+        read: Count<0, { limits::PRICE_MAX }> = Count(1);
+        /// Price of a change of an entry, also within a batch, and of a watch.
+        write: Count<0, { limits::PRICE_MAX }> = Count(1);
+        /// Price of each entry of a page of a scan.
+        entry: Count<0, { limits::PRICE_MAX }> = Count(1);
+        /// Price of each kilobyte of values that are read or written, also of one that is only begun.
+        kilobyte: Count<0, { limits::PRICE_MAX }> = Count(0);
+    }
+}
+
+section! {
+    /// A map that is granted, in part.
+    struct MapGrantText = "map grant" {
+        /// What may be done there.
+        rights: RightsText;
+        /// Entries that it may have there at most: those that it set last, or counters that it began.
+        /// Left out: as many as the map has room for. The map is in memory.
+        entries: Option<Count<0, { limits::CONFIGURED_ENTRIES_MAX }>> = None;
+        /// Bytes of them at most, with 160 for each entry.
+        bytes: Option<Size<0, { limits::CONFIGURED_BYTES_MAX }>> = None;
+    }
+}
+
+/// What may be done with a map: rights, or rights and how much of it.
+#[derive(Clone, Debug)]
+pub(crate) enum GrantedText {
+    Rights(RightsText),
+    Part(MapGrantText),
+}
+
+impl Shape for GrantedText {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.value {
+            yaml::Value::Mapping(_) => MapGrantText::read(node, reader).map(Self::Part),
+            yaml::Value::Scalar(_) | yaml::Value::Sequence(_) => {
+                RightsText::read(node, reader).map(Self::Rights)
+            }
+        }
+    }
+
+    fn sort(catalog: &mut Catalog) -> Sort {
+        let (rights, part) = (RightsText::sort(catalog), MapGrantText::sort(catalog));
+        let text = format!("{} or {}", rights.text, part.text);
+        let schema = json!({ "anyOf": [rights.schema, part.schema] });
+        part.wrapped(text, schema)
+    }
+
+    fn show(&self) -> Value {
+        match self {
+            Self::Rights(rights) => rights.show(),
+            Self::Part(part) => part.show(),
+        }
+    }
+}
+
+section! {
     /// What the maps that a filter makes itself may hold together, over all workers.
     struct MapQuotaText = "map quota" {
         /// Entries at most.

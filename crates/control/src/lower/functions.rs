@@ -63,6 +63,7 @@ fn lowered_grants(
         default: grants.default_map,
         quota: grants.map_quota,
         rate: grants.map_rate,
+        budget: grants.map_budget,
     };
     FunctionGrants {
         http: hosts,

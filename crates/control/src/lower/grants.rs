@@ -34,6 +34,7 @@ pub(super) fn lowered_grants(grants: GrantsText, folder: &Path, reader: &mut Rea
         default: grants.default_map,
         quota: grants.map_quota,
         rate: grants.map_rate,
+        budget: grants.map_budget,
     };
     Grants {
         mode: grants.mode,

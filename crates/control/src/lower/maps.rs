@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use weir_model::limits::maps as limits;
 use weir_model::{
-    MapEviction, MapGrants, MapQuota, MapRate, MapStore, Name, NearMap, PinnedFile, SharedMap,
-    Store,
+    MapBudget, MapEviction, MapGrants, MapQuota, MapRate, MapStore, Name, NearMap, PinnedFile,
+    SharedMap, Store,
 };
 
-use crate::file::{MapQuotaText, MapRateText, MapStoreText, MapText, RightsText};
+use crate::file::{
+    GrantedText, MapBudgetText, MapQuotaText, MapRateText, MapStoreText, MapText, RightsText,
+};
 use crate::lower::refused_file;
 use crate::problem::{Refusal, alternatives, nearest};
 use crate::shape::named::{Maps, Pairs, Referred};
@@ -253,18 +255,36 @@ const NO_CACHE: &str = "only maps in Redis have near caches";
 
 /// The parts of `grants` that are about maps.
 pub(super) struct Granted {
-    pub(super) maps: Pairs<Referred<Maps>, RightsText>,
+    pub(super) maps: Pairs<Referred<Maps>, GrantedText>,
     pub(super) default: Option<Placed<NameText>>,
     pub(super) quota: Option<MapQuotaText>,
     pub(super) rate: Option<MapRateText>,
+    pub(super) budget: Option<MapBudgetText>,
 }
 
 impl Granted {
     pub(super) fn lowered(self, reader: &mut Reader<'_>) -> MapGrants {
-        let pairs = self.maps.0.into_iter();
-        let maps = pairs.map(|(map, RightsText(rights))| (map.name, rights));
+        let (mut maps, mut rooms) = (BTreeMap::new(), BTreeMap::new());
+        for (map, granted) in self.maps.0 {
+            let RightsText(rights) = match granted {
+                GrantedText::Rights(rights) => rights,
+                GrantedText::Part(part) => {
+                    if part.entries.is_some() || part.bytes.is_some() {
+                        let room = MapQuota {
+                            entries: part.entries.map_or(u64::MAX, |entries| entries.0),
+                            bytes: part.bytes.map_or(u64::MAX, |bytes| bytes.0),
+                        };
+                        rooms.insert(map.name.clone(), room);
+                    }
+                    part.rights
+                }
+            };
+            maps.insert(map.name, rights);
+        }
         let mut granted = MapGrants {
-            maps: maps.collect(),
+            maps,
+            rooms,
+            budget: self.budget.as_ref().map(lowered_budget),
             default: None,
             quota: self.quota.map_or_else(MapQuota::default, |quota| MapQuota {
                 entries: quota.entries.0,
@@ -288,6 +308,16 @@ impl Granted {
             granted.default = Some(name);
         }
         granted
+    }
+}
+
+fn lowered_budget(budget: &MapBudgetText) -> MapBudget {
+    MapBudget {
+        units: budget.units.0,
+        read: budget.read.0,
+        write: budget.write.0,
+        entry: budget.entry.0,
+        kilobyte: budget.kilobyte.0,
     }
 }
 

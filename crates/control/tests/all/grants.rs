@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use weir_model::{
-    FileAccess, GrantMode, Grants, MapEviction, MapQuota, MapRight, MapStore, Pattern, Randomness,
-    Sees, SharedMap, Showing, Site, Variable,
+    FileAccess, GrantMode, Grants, MapBudget, MapEviction, MapQuota, MapRight, MapStore, Pattern,
+    Randomness, Sees, SharedMap, Showing, Site, Variable,
 };
 
 use crate::valid::{WHOLE, loaded};
@@ -49,6 +49,19 @@ fn every_key_of_grants_arrives() {
         bytes: 1 << 20,
     };
     assert_eq!(grants.maps.quota, quota);
+    let room = MapQuota {
+        entries: 1000,
+        bytes: 64 << 10,
+    };
+    assert_eq!(grants.maps.rooms, [("counters".into(), room)].into());
+    let budget = MapBudget {
+        units: 100,
+        read: 6,
+        write: 7,
+        entry: 8,
+        kilobyte: 9,
+    };
+    assert_eq!(grants.maps.budget, Some(budget));
     assert_eq!(grants.clock_resolution, Some(Duration::from_millis(1)));
     assert_eq!(grants.randomness, Randomness::Denied);
     let protected = [exact("authorization"), prefix("x-internal-")];

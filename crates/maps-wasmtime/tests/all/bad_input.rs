@@ -3,10 +3,14 @@
 
 mod full;
 
+use std::collections::BTreeSet;
+
+use wasmtime::{Linker, Store};
 use weir_maps::handles::Ends;
 use weir_maps::{MapOptions, Rights};
+use weir_maps_wasmtime::{link_map, link_map_async};
 
-use crate::house::{Contents, Guest, House, MODES, Mode};
+use crate::house::{Contents, Data, Guest, House, MODES, Mode};
 use crate::table::{LONG, MEMORY, NAME, ROWS, Role, Row, USE, prepare_with_area as prepare};
 
 /// All that a call could have changed.
@@ -65,6 +69,53 @@ fn each(mut check: impl FnMut(Mode, &Row)) {
             check(mode, row);
         }
     }
+}
+
+/// A function without a row would be one that no mistake is tried with.
+#[test]
+fn every_function_has_a_row() {
+    let rows: BTreeSet<(String, String)> = ROWS.iter().map(typed).collect();
+    assert_eq!(rows.len(), ROWS.len(), "no row twice");
+    for mode in MODES {
+        assert_eq!(offered(mode, "wasi_map_v1"), rows, "{mode:?}");
+    }
+    let tried = crate::draft::TRIED.map(str::to_owned);
+    let draft = offered(Mode::Now, "wasi_map")
+        .into_iter()
+        .map(|(name, _)| name);
+    // `open` is linked for each module, in the form that it imports.
+    let draft: BTreeSet<String> = draft.chain(["wasi_map_open".into()]).collect();
+    assert_eq!(draft, tried.into(), "the first draft");
+}
+
+/// A row's name and the types of its parameters.
+fn typed(row: &Row) -> (String, String) {
+    let types: String = row.args.iter().map(|arg| arg.ty()).collect();
+    (row.name.to_owned(), types)
+}
+
+/// The functions that a linker has for a module, and the types of their parameters.
+fn offered(mode: Mode, module: &str) -> BTreeSet<(String, String)> {
+    let engine = wasmtime::Engine::default();
+    let mut linker = Linker::new(&engine);
+    match mode {
+        Mode::Now => link_map(&mut linker).unwrap(),
+        Mode::Later => link_map_async(&mut linker).unwrap(),
+    }
+    let house = House::new();
+    let mut store = Store::new(&engine, Data::new(house.handles("filter")));
+    let all: Vec<_> = linker
+        .iter(&mut store)
+        .filter(|(of, _, _)| *of == module)
+        .map(|(_, name, function)| (name.to_owned(), function))
+        .collect();
+    all.into_iter()
+        .map(|(name, function)| {
+            let ty = function.ty(&store).unwrap_func().clone();
+            let types = ty.params().map(|ty| format!("{ty} ")).collect();
+            (name, types)
+        })
+        .collect()
 }
 
 /// Each row's good arguments do what they should, or the other tests prove nothing.

@@ -6,6 +6,15 @@ use weir_maps::{Grants, Handles, Identity, Rights};
 
 use crate::house::{Guest, House, MODES, Mode, unlimited};
 
+/// The functions that the tests below make mistakes with.
+pub(crate) const TRIED: [&str; 5] = [
+    "wasi_map_open",
+    "wasi_map_set",
+    "wasi_map_get",
+    "wasi_map_delete",
+    "wasi_map_exists",
+];
+
 const EXPORTS: &str = r#"
     (import "wasi_map" "wasi_map_set"
         (func $set (param i32 i32 i32 i32 i32) (result i32)))

@@ -29,6 +29,16 @@ pub(crate) struct Data {
     pub(crate) mapped: Vec<(Arc<Lease>, u32)>,
 }
 
+impl Data {
+    pub(crate) fn new(handles: Handles) -> Self {
+        Self {
+            handles,
+            allocating: 0,
+            mapped: Vec::new(),
+        }
+    }
+}
+
 impl MapHost for Data {
     fn map_call(&mut self, call: MapCall<'_>) -> wasmtime::Result<MapAnswer> {
         Ok(answer(&mut self.handles, call))
@@ -206,12 +216,7 @@ impl House {
             Mode::Later => link_map_async(&mut linker).unwrap(),
         }
         link_draft_forms(&mut linker, module).unwrap();
-        let host = Data {
-            handles: self.handles("filter"),
-            allocating: 0,
-            mapped: Vec::new(),
-        };
-        let mut store = Store::new(engine, host);
+        let mut store = Store::new(engine, Data::new(self.handles("filter")));
         let instance = match mode {
             Mode::Now => linker.instantiate(&mut store, module),
             Mode::Later => block_on(linker.instantiate_async(&mut store, module)),

@@ -8,6 +8,7 @@ mod bad_input;
 mod component;
 mod draft;
 mod example;
+mod fuzzed;
 mod house;
 mod table;
 mod waiting;

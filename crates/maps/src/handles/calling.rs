@@ -22,16 +22,23 @@ use crate::value::Value;
 type Refusable<T> = Result<T, MapError>;
 
 impl Handles {
-    /// Does what a guest asks. `ends`: when what it lends now ends at the latest.
+    /// Does what a guest asks. `ends`: when what it lends now ends at the latest, which says which
+    /// request asks, too.
     ///
     /// A reply that comes later has nothing of this table; if the table is dropped or restored
     /// meanwhile, the operation is not undone.
     pub fn call(&mut self, call: MapCall<'_>, ends: Ends) -> Called {
-        let called = match self.identity.meter.admit(&call) {
-            Ok(()) => self.carry_out(call, ends),
-            Err(error) => refused(error),
+        let spent = self.spend(&call, ends);
+        let spent = spent.and_then(|spent| self.identity.meter.admit(&call).map(|()| spent));
+        let (called, spent) = match spent {
+            Ok(spent) => (self.carry_out(call, ends), spent),
+            Err(error) => (refused(error), None),
         };
-        self.identity.meter.noted(called)
+        let called = self.identity.meter.noted(called);
+        match spent {
+            None => called,
+            Some(spent) => self.spent_more(spent, called),
+        }
     }
 
     fn carry_out(&mut self, call: MapCall<'_>, ends: Ends) -> Called {
@@ -218,7 +225,8 @@ impl Handles {
             let (what, max) = ("bytes of a value", max as u64);
             return refused(MapError::NoSpace { what, max });
         }
-        let answer = map.store().write(key, Value::copy_of(value), terms);
+        let written = (key, Value::copy_of(value), terms);
+        let answer = map.stored().write_for(self.payer(handle), written);
         self.settle();
         reply(answer, MapReply::Number)
     }
@@ -238,7 +246,8 @@ impl Handles {
             Ok(map) => map,
             Err(error) => return refused(error),
         };
-        reply(map.store().add(key, delta), |counted| {
+        let answer = map.stored().add_for(self.payer(handle), key, delta);
+        reply(answer, |counted| {
             MapReply::Counted(counted.value, counted.version)
         })
     }
@@ -278,7 +287,7 @@ impl Handles {
         // Before they are copied.
         check_bytes(ops, map.options().value_bytes_max)?;
         let ops: Vec<Op> = ops.iter().map(owned).collect();
-        let answer = map.store().batch(&ops);
+        let answer = map.stored().batch_for(self.payer(handle), &ops);
         self.settle();
         Ok(reply(answer, |done| {
             MapReply::Bytes(packed::results(&done))

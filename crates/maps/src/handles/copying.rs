@@ -88,9 +88,13 @@ impl Slot {
             own @ Hold::Own(_) => own.clone(),
             Hold::Borrowed(map, _) => Hold::Borrowed(map.clone(), Arc::clone(Loan::ended())),
         };
-        let rights = self.held.rights;
+        let (rights, payer) = (self.held.rights, self.held.payer);
         Self {
-            held: Held { hold, rights },
+            held: Held {
+                hold,
+                rights,
+                payer,
+            },
             loans: Vec::new(),
         }
     }

@@ -25,7 +25,7 @@ impl Handles {
         rights: Rights,
         (to, ends): (&str, Ends),
     ) -> Result<TicketBytes, MapError> {
-        let (map, parent) = {
+        let (map, parent, payer) = {
             let held = &self.slot(handle)?.held;
             let map = match held.map()? {
                 InUse::Own(map) => Arc::downgrade(map),
@@ -36,7 +36,8 @@ impl Handles {
                 Hold::Own(_) => None,
                 Hold::Borrowed(_, loan) => Some(Arc::clone(loan)),
             };
-            (map, parent)
+            // Who lends pays.
+            (map, parent, held.payer)
         };
         if parent
             .as_ref()
@@ -52,6 +53,7 @@ impl Handles {
         let held = Held {
             hold: Hold::Borrowed(map, Arc::clone(&loan)),
             rights,
+            payer,
         };
         let ticket = self
             .engine
@@ -75,6 +77,7 @@ impl Handles {
         let moved = Held {
             hold: held.hold.clone(),
             rights: held.rights,
+            payer: held.payer,
         };
         let ticket = self
             .engine
@@ -105,6 +108,7 @@ impl Handles {
 
     /// A request of this instance has ended: what it lent is over.
     pub fn end_request(&mut self, request: u64) {
+        self.spending.forget(request);
         if self.loans == 0 {
             return;
         }

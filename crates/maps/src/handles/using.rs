@@ -39,7 +39,7 @@ impl Handles {
         Rights::SHARE.within(held.rights)?;
         let graph = self.engine.graph();
         let child = (root.map().id(), held.rights);
-        let version = parent.put_child(key, child, graph)?;
+        let version = parent.put_child((key, self.payer(handle)), child, graph)?;
         graph.interest(root.map().id(), &self.identity.in_use);
         Ok(version)
     }
@@ -55,9 +55,11 @@ impl Handles {
         let found_with = self.rights(handle)?;
         let (root, rights) = self.root_at(handle, key)?;
         let rights = rights.common(found_with);
+        let payer = self.engine.payer(&self.identity.grants, &root);
         self.add(super::Held {
             hold: Hold::Own(root),
             rights,
+            payer,
         })
     }
 
@@ -68,6 +70,7 @@ impl Handles {
     /// [`Rights::WRITE`]; what [`Regions::make`](crate::region::Regions::make) and the store refuse.
     pub fn region_create(&self, handle: u32, key: &[u8], bytes: u64) -> Result<u64, MapError> {
         let map = self.map(handle, Rights::WRITE)?;
+        let key = (key, self.payer(handle));
         let stored = map.put_region(key, bytes, self.engine.regions());
         self.settle();
         stored
@@ -90,7 +93,7 @@ impl Handles {
             InUse::Borrowed(map) => map,
         };
         let lease = Lease::take(from, key, (Access::Read, 0..0))?;
-        let stored = into.put_shared(to_key, lease.region());
+        let stored = into.put_shared((to_key, self.payer(to)), lease.region());
         self.settle();
         stored
     }

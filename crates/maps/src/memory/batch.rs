@@ -8,6 +8,7 @@ use super::make_room::Wanted;
 use super::write::{Current, Next, cost, freed_by, stays};
 use crate::MapError;
 use crate::budget::Amount;
+use crate::budget::payers::{Charge, Payer};
 use crate::store::{Condition, Counted, Done, Op, Terms};
 use crate::value::Value;
 use crate::watch::{Event, Wakes};
@@ -51,16 +52,20 @@ enum Told {
 type Stage<'a> = BTreeMap<&'a [u8], Staged>;
 
 impl MemoryStore {
-    pub(super) fn all_or_none(&self, ops: &[Op]) -> Result<Vec<Done>, MapError> {
+    pub(super) fn all_or_none(&self, ops: &[Op], payer: Payer) -> Result<Vec<Done>, MapError> {
         self.options.admit_all(ops)?;
         let refers = |op: &Op| matches!(op, Op::Set(_, value, _) if value.child().is_some());
         if ops.iter().any(refers) {
             return Err(MapError::NotSupported("references to maps in a batch"));
         }
-        self.with_room(|| wanted(ops), |wakes| self.try_batch(ops, wakes))
+        self.with_room(|| wanted(ops), |wakes| self.try_batch((ops, payer), wakes))
     }
 
-    fn try_batch(&self, ops: &[Op], wakes: &mut Wakes) -> Result<Vec<Done>, MapError> {
+    fn try_batch(
+        &self,
+        (ops, payer): (&[Op], Payer),
+        wakes: &mut Wakes,
+    ) -> Result<Vec<Done>, MapError> {
         let hashes = ops.iter().map(|op| self.probe(op.key()).hash);
         let shards: BTreeSet<usize> = hashes.map(|hash| self.shard(hash)).collect();
         let mut indexes: BTreeMap<usize, _> = shards
@@ -71,10 +76,10 @@ impl MemoryStore {
         let mut changes = 0;
         let told = ops
             .iter()
-            .map(|op| self.stage(&mut stage, op, &mut changes));
+            .map(|op| self.stage(&mut stage, (op, payer), &mut changes));
         let told = told.collect::<Result<Vec<_>, _>>()?;
         stage.retain(|_, staged| staged.changed);
-        self.reserve_all(ops, &stage)?;
+        self.reserve_all(ops, &stage, payer)?;
         let done = self.give_versions(&mut stage, told, changes);
         let closed = self.gate.close();
         for (key, staged) in stage {
@@ -88,6 +93,7 @@ impl MemoryStore {
                         value: &now.value,
                         version: now.version,
                         expires_ms: now.expires_ms,
+                        payer: now.payer,
                     };
                     self.store(index, (probe, staged.old), &next, wakes);
                 }
@@ -124,7 +130,7 @@ impl MemoryStore {
     fn stage<'a>(
         &self,
         stage: &mut Stage<'a>,
-        op: &'a Op,
+        (op, payer): (&'a Op, Payer),
         changes: &mut u64,
     ) -> Result<Told, MapError> {
         let staged = stage.entry(op.key()).or_insert_with(|| {
@@ -148,11 +154,8 @@ impl MemoryStore {
             Op::Set(_, value, terms) => {
                 staged.allows(terms.condition)?;
                 *changes += 1;
-                Ok(Told::Fresh(self.stage_set(
-                    staged,
-                    (value, *terms),
-                    *changes,
-                )))
+                let done = self.stage_set(staged, (value, *terms, payer), *changes);
+                Ok(Told::Fresh(done))
             }
             Op::Delete(_) => {
                 let was = staged.now.take().is_some();
@@ -162,38 +165,52 @@ impl MemoryStore {
             }
             Op::Add(_, delta) => {
                 *changes += 1;
-                self.stage_add(staged, *delta, *changes).map(Told::Fresh)
+                self.stage_add(staged, (*delta, payer), *changes)
+                    .map(Told::Fresh)
             }
         }
     }
 
-    fn stage_set(&self, at: &mut Staged, (value, terms): (&Value, Terms), version: u64) -> Done {
+    fn stage_set(
+        &self,
+        at: &mut Staged,
+        (value, terms, payer): (&Value, Terms, Payer),
+        version: u64,
+    ) -> Done {
         at.now = Some(Current {
             value: value.clone(),
             version,
             expires_ms: self.end_of(terms.ttl),
+            payer,
         });
         at.changed = true;
         Done::Stored(version)
     }
 
-    fn stage_add(&self, at: &mut Staged, delta: i64, version: u64) -> Result<Done, MapError> {
+    fn stage_add(
+        &self,
+        at: &mut Staged,
+        (delta, payer): (i64, Payer),
+        version: u64,
+    ) -> Result<Done, MapError> {
         let before = at.now.as_ref();
         let number = before.map_or(Ok(0), |now| now.value.as_number())?;
         let value = number.checked_add(delta);
         let value = value.ok_or(MapError::Overflow { needed: 0 })?;
         let expires_ms = before.map_or_else(|| self.end_of(None), |now| now.expires_ms);
+        let payer = before.map_or(payer, |now| now.payer);
         at.now = Some(Current {
             value: Value::number(value),
             version,
             expires_ms,
+            payer,
         });
         at.changed = true;
         Ok(Done::Counted(Counted { value, version }))
     }
 
     /// Reserves what the batch adds in all; what it frees is counted as it goes.
-    fn reserve_all(&self, ops: &[Op], stage: &Stage<'_>) -> Result<(), MapError> {
+    fn reserve_all(&self, ops: &[Op], stage: &Stage<'_>, payer: Payer) -> Result<(), MapError> {
         let mut freed = Amount::default();
         let mut needed = Amount::default();
         for (key, staged) in stage {
@@ -213,14 +230,60 @@ impl MemoryStore {
             Op::Set(_, _, terms) => terms.bytes_max,
             Op::Check(..) | Op::Delete(_) | Op::Add(..) => None,
         });
-        let changed = self.budget.change(freed, needed, bytes_max.min());
-        changed.inspect_err(|_| {
+        let stay_all = || {
             for staged in stage.values() {
                 if let Some(now) = &staged.now {
                     stays(staged.old.as_ref(), &now.value);
                 }
             }
+        };
+        let changed = self.budget.change(freed, needed, bytes_max.min());
+        changed.inspect_err(|_| stay_all())?;
+        self.charge_all(stage, payer).inspect_err(|_| {
+            self.budget.free(needed);
+            self.budget.restore(freed);
+            stay_all();
         })
+    }
+
+    /// The same for those who pay: whoever asked for the batch has to have room, the others gain or
+    /// keep what they had.
+    fn charge_all(&self, stage: &Stage<'_>, payer: Payer) -> Result<(), MapError> {
+        let mut own = Charge {
+            payer,
+            ..Charge::default()
+        };
+        let mut others = Vec::new();
+        for (key, staged) in stage {
+            let Some(now) = &staged.now else {
+                continue;
+            };
+            let old = staged.old.as_ref();
+            let old = old.map(|old| (old.payer, cost(key, &old.value)));
+            let Some(charge) = Charge::of(now.payer, cost(key, &now.value), old) else {
+                continue;
+            };
+            if charge.payer != payer {
+                others.push(charge);
+                continue;
+            }
+            own.freed = own.freed.and(charge.freed);
+            own.needed = own.needed.and(charge.needed);
+            others.extend(charge.other.map(|other| Charge {
+                other: Some(other),
+                ..Charge::default()
+            }));
+        }
+        self.payers.charge(Some(&own))?;
+        for charge in others {
+            // Its own payer did not ask for this, and pays as much as before.
+            self.payers.pay(charge.payer, charge.needed);
+            self.payers.free(charge.payer, charge.freed);
+            if let Some((other, cost)) = charge.other {
+                self.payers.free(other, cost);
+            }
+        }
+        Ok(())
     }
 }
 

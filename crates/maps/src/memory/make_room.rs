@@ -7,6 +7,7 @@ use weir_model::limits::maps as limits;
 use super::shard::Index;
 use super::{MemoryStore, NEVER};
 use crate::MapError;
+use crate::budget::payers::is_of_a_payer;
 use crate::budget::{Amount, Room};
 use crate::key::Key;
 use crate::options::Eviction;
@@ -30,17 +31,23 @@ impl MemoryStore {
         let mut left = limits::REMOVED_FOR_ROOM_MAX;
         for _ in 0..TRIES_MAX {
             match write(&mut wakes) {
-                Err(MapError::NoSpace { .. })
-                    if self.make_room(wanted(), &mut left, &mut wakes) => {}
+                Err(error @ MapError::NoSpace { .. })
+                    if self.make_room(wanted(), is_of_a_payer(&error), (&mut left, &mut wakes)) => {}
                 result => return result,
             }
         }
         write(&mut wakes)
     }
 
-    /// Removes what is over, and then what was not used for long, until there is room or `left` such
-    /// entries are removed. `false`: nothing is gained by trying again.
-    fn make_room(&self, wanted: Wanted, left: &mut usize, wakes: &mut Wakes) -> bool {
+    /// Removes what is over, and then, unless it is a use that has no room and not the map, what was
+    /// not used for long, until there is room or `left` such entries are removed. `false`: nothing is
+    /// gained by trying again.
+    fn make_room(
+        &self,
+        wanted: Wanted,
+        is_of_a_payer: bool,
+        (left, wakes): (&mut usize, &mut Wakes),
+    ) -> bool {
         let room = || self.budget.room_for(wanted.0, wanted.1);
         let mut is_gained = false;
         while *left > 0 && (!is_gained || room() != Room::Now) {
@@ -51,7 +58,7 @@ impl MemoryStore {
             *left -= swept;
             is_gained = true;
         }
-        if self.options.eviction == Eviction::Refuse {
+        if is_of_a_payer || self.options.eviction == Eviction::Refuse {
             return is_gained;
         }
         while *left > 0 && room() == Room::Later && self.evict(wakes) {

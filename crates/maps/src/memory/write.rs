@@ -12,6 +12,7 @@ use super::shard::Index;
 use super::{MemoryStore, NEVER, Record};
 use crate::MapError;
 use crate::budget::Amount;
+use crate::budget::payers::{Charge, Payer};
 use crate::clock::millis;
 use crate::key::{Key, Probe};
 use crate::store::{Condition, Counted, Terms};
@@ -28,6 +29,7 @@ pub(super) struct Current {
     pub(super) value: Value,
     pub(super) version: u64,
     pub(super) expires_ms: u64,
+    pub(super) payer: Payer,
 }
 
 /// What an entry becomes.
@@ -35,10 +37,16 @@ pub(super) struct Next<'a> {
     pub(super) value: &'a Value,
     pub(super) version: u64,
     pub(super) expires_ms: u64,
+    pub(super) payer: Payer,
 }
 
 impl MemoryStore {
-    pub(super) fn put(&self, key: &[u8], value: &Value, terms: Terms) -> Result<u64, MapError> {
+    pub(super) fn put(
+        &self,
+        key: &[u8],
+        value: &Value,
+        (terms, payer): (Terms, Payer),
+    ) -> Result<u64, MapError> {
         self.check(key, Some(value), terms.ttl)?;
         let probe = self.probe(key);
         let wanted = || (cost(key, value), terms.bytes_max);
@@ -49,13 +57,16 @@ impl MemoryStore {
             if !terms.condition.holds(version) {
                 return Err(MapError::Again { current: version });
             }
-            let freed = self.reserve((key, terms.bytes_max), current.as_ref(), value)?;
-            self.link(key, (current.as_ref(), freed), value)?;
+            let charge = charge(key, current.as_ref(), (value, payer));
+            let charge = charge.as_ref();
+            let freed = self.reserve((key, terms.bytes_max), current.as_ref(), (value, charge))?;
+            self.link(key, (current.as_ref(), freed), (value, charge))?;
             let staying = value.staying(&self.budget);
             let next = Next {
                 value: staying.as_ref().unwrap_or(value),
                 version: self.next_version(),
                 expires_ms: self.end_of(terms.ttl),
+                payer,
             };
             let version = next.version;
             self.store(&mut index, (probe, current), &next, wakes);
@@ -80,7 +91,7 @@ impl MemoryStore {
         Ok(())
     }
 
-    pub(super) fn count(&self, key: &[u8], delta: i64) -> Result<Counted, MapError> {
+    pub(super) fn count(&self, key: &[u8], delta: i64, payer: Payer) -> Result<Counted, MapError> {
         self.check(key, None, None)?;
         let probe = self.probe(key);
         let wanted = || (cost(key, &Value::number(0)), None);
@@ -93,11 +104,14 @@ impl MemoryStore {
             let sum = sum.ok_or(MapError::Overflow { needed: 0 })?;
             let value = Value::number(sum);
             let expires_ms = live.map_or_else(|| self.end_of(None), |live| live.expires_ms);
-            self.reserve((key, None), current.as_ref(), &value)?;
+            let payer = live.map_or(payer, |live| live.payer);
+            let charge = charge(key, current.as_ref(), (&value, payer));
+            self.reserve((key, None), current.as_ref(), (&value, charge.as_ref()))?;
             let next = Next {
                 value: &value,
                 version: self.next_version(),
                 expires_ms,
+                payer,
             };
             let version = next.version;
             self.store(&mut index, (probe, current), &next, wakes);
@@ -147,6 +161,7 @@ impl MemoryStore {
             value: record.value.clone(),
             version: record.version,
             expires_ms: record.expires_ms,
+            payer: record.payer,
         })
     }
 
@@ -172,28 +187,36 @@ impl MemoryStore {
         &self,
         (key, bytes_max): (&[u8], Option<u64>),
         old: Option<&Current>,
-        new: &Value,
+        (new, charge): (&Value, Option<&Charge>),
     ) -> Result<Amount, MapError> {
         let freed = old.map_or(Amount::default(), |old| freed_by(key, &old.value, new));
         let changed = self.budget.change(freed, cost(key, new), bytes_max);
         changed.inspect_err(|_| stays(old, new))?;
+        let charged = self.payers.charge(charge);
+        charged.inspect_err(|_| self.give_up(key, (old, freed), new))?;
         Ok(freed)
+    }
+
+    /// Takes a reservation back.
+    fn give_up(&self, key: &[u8], (old, freed): (Option<&Current>, Amount), new: &Value) {
+        self.budget.free(cost(key, new));
+        self.budget.restore(freed);
+        stays(old, new);
     }
 
     /// Counts a new reference; takes the reservation back if that is refused.
     fn link(
         &self,
         key: &[u8],
-        (old, freed): (Option<&Current>, Amount),
-        new: &Value,
+        old: (Option<&Current>, Amount),
+        (new, charge): (&Value, Option<&Charge>),
     ) -> Result<(), MapError> {
         let Some(child) = new.child() else {
             return Ok(());
         };
         self.edges.link(child).inspect_err(|_| {
-            self.budget.free(cost(key, new));
-            self.budget.restore(freed);
-            stays(old, new);
+            self.payers.undo(charge);
+            self.give_up(key, old, new);
         })
     }
 
@@ -218,6 +241,7 @@ impl MemoryStore {
             expires_ms: next.expires_ms,
             // One that is never looked at again goes first.
             used: AtomicBool::new(old.is_some()),
+            payer: next.payer,
         };
         records.insert(key.clone(), record);
         if let Some(old) = &old {
@@ -270,8 +294,9 @@ impl MemoryStore {
         if record.expires_ms != NEVER {
             index.ends.remove(&(record.expires_ms, key.clone()));
         }
-        self.budget
-            .free(cost_but_region(key.bytes(), &record.value));
+        let bytes = key.bytes();
+        self.budget.free(cost_but_region(bytes, &record.value));
+        self.payers.free(record.payer, cost(bytes, &record.value));
         self.give_back(&record.value);
     }
 
@@ -286,6 +311,13 @@ impl MemoryStore {
             self.table.records.guard().flush();
         }
     }
+}
+
+/// What a new value means for those who pay for entries.
+#[inline]
+fn charge(key: &[u8], old: Option<&Current>, (new, payer): (&Value, Payer)) -> Option<Charge> {
+    let old = old.map(|old| (old.payer, cost(key, &old.value)));
+    Charge::of(payer, cost(key, new), old)
 }
 
 /// What an entry takes of the budget.

@@ -8,6 +8,7 @@ mod handles;
 mod memory;
 mod metered;
 mod near;
+mod payers;
 mod pinned;
 mod random;
 mod references;

@@ -12,7 +12,7 @@ use weir_maps::{
     Value,
 };
 
-use crate::suite::{Backend, Plain, open};
+use crate::suite::{Backend, Plain, open, table};
 
 /// Maps in one table, on a clock that the test moves.
 pub(crate) struct Memory {
@@ -59,10 +59,7 @@ mod behaviour {
 
 #[test]
 fn rows_do_not_disturb_each_other() {
-    let memory = Memory::default();
-    for (_, row) in crate::suite::rows() {
-        row(&memory);
-    }
+    table::check_all::<Memory>("memory", &crate::suite::rows());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use weir_pinned::{Access, Pinned, Shape};
 
 use crate::handles::House;
 use crate::memory::unlimited;
-use crate::suite::{Backend, Plain};
+use crate::suite::{Backend, Plain, Row, table};
 
 const SHAPE: Shape = Shape {
     buckets: 512,
@@ -55,26 +55,40 @@ impl Backend for Files {
     }
 }
 
+/// The rows that a file can do.
+macro_rules! rows_of_files {
+    ($what:ident) => {
+        crate::suite::$what! { { crate::pinned::Files }
+            entries {
+                absent_is_none what_is_set_is_read_back
+                a_removed_entry_is_gone versions_increase_and_outlive_the_entry
+                clear_removes_everything_once maps_do_not_see_each_other
+            }
+            conditions {
+                absent_stores_once a_version_stores_once zero_means_absent
+                a_version_of_before_a_removal_never_holds
+                removal_can_be_conditional
+            }
+            counters {
+                a_counter_begins_at_zero an_overflow_changes_nothing only_eight_bytes_count
+            }
+            scans {
+                pages_come_in_order a_prefix_limits_a_scan a_page_has_a_limit_in_bytes
+                an_entry_too_large_for_the_page_says_so a_cursor_survives_its_entry
+            }
+        }
+    };
+}
+
 mod behaviour {
-    crate::suite::behaves! { { crate::pinned::Files }
-        entries {
-            absent_is_none what_is_set_is_read_back
-            a_removed_entry_is_gone versions_increase_and_outlive_the_entry
-            clear_removes_everything_once maps_do_not_see_each_other
-        }
-        conditions {
-            absent_stores_once a_version_stores_once zero_means_absent
-            a_version_of_before_a_removal_never_holds
-            removal_can_be_conditional
-        }
-        counters {
-            a_counter_begins_at_zero an_overflow_changes_nothing only_eight_bytes_count
-        }
-        scans {
-            pages_come_in_order a_prefix_limits_a_scan a_page_has_a_limit_in_bytes
-            an_entry_too_large_for_the_page_says_so a_cursor_survives_its_entry
-        }
-    }
+    rows_of_files!(behaves);
+}
+
+/// Each of them is a test of its own: files are slow.
+#[test]
+fn rows_of_files_are_those_of_the_table() {
+    let rows: Vec<Row<Files>> = rows_of_files!(listed);
+    table::check("pinned", &table::names(&rows));
 }
 
 #[test]

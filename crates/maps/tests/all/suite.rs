@@ -12,6 +12,7 @@ pub(crate) mod expiry;
 pub(crate) mod limits;
 pub(crate) mod random;
 pub(crate) mod scans;
+pub(crate) mod table;
 pub(crate) mod together;
 pub(crate) mod watches;
 
@@ -90,6 +91,14 @@ macro_rules! listed {
     };
 }
 pub(crate) use listed;
+
+/// The names of all rows.
+macro_rules! named {
+    ({ $backend:ty } $($group:ident { $($row:ident)* })*) => {
+        [$($(concat!(stringify!($group), "::", stringify!($row)),)*)*]
+    };
+}
+pub(crate) use named;
 
 /// A row and its name.
 pub(crate) type Row<B> = (&'static str, fn(&B));

@@ -55,7 +55,8 @@ impl Live {
 
     fn handles(&mut self) -> Option<&mut Handles> {
         if self.maps.is_none() {
-            self.maps = self.process.maps.handles(&self.hosted.model.name);
+            let handles = self.process.maps.handles(&self.hosted.model.name);
+            self.maps = handles.map(Handles::of_one_request);
         }
         self.maps.as_mut()
     }

@@ -1,8 +1,8 @@
-//! Which filters may have to wait for their maps.
+//! Which filters may have to wait for their maps, and what maps elsewhere cannot do for them.
 
 use std::collections::BTreeMap;
 
-use weir_model::{Isolation, Name, Site};
+use weir_model::{Isolation, MapStore, Name, Site};
 
 use super::PrepareError;
 
@@ -17,6 +17,28 @@ pub(super) fn waiting(site: &Site) -> BTreeMap<Name, Name> {
         Some((name.clone(), map.clone()))
     });
     waiting.collect()
+}
+
+/// Refuses grants of a part of a map whose entries nobody tells apart.
+pub(super) fn parts_are_in_memory(site: &Site) -> Result<(), PrepareError> {
+    let filters = site.filters.iter();
+    let filters = filters.map(|(name, filter)| ("filters", name, &filter.grants.maps));
+    let functions = site.functions.iter();
+    let functions = functions.map(|(name, function)| ("functions", name, &function.grants.maps));
+    for (section, name, granted) in filters.chain(functions) {
+        let elsewhere = |map: &&Name| {
+            let map = site.maps.get(&***map);
+            map.is_some_and(|map| map.store != MapStore::Memory)
+        };
+        if let Some(map) = granted.rooms.keys().find(elsewhere) {
+            return Err(PrepareError::Part {
+                section,
+                name: name.clone(),
+                map: map.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses filters that may have to wait where that is impossible.

@@ -140,12 +140,17 @@ impl LiveWorld {
     /// # Errors
     /// [`Stop::CannotWait`]: the map answers later, and this guest cannot be suspended.
     pub(super) fn map_call(&mut self, call: MapCall<'_>) -> Result<Answer, Stop> {
-        let ends = match call {
-            MapCall::Lend { .. } => self.loan_ends(),
-            _ => Ends::WithInstance,
-        };
+        let lends = matches!(call, MapCall::Lend { .. });
         let Some(seat) = self.map_seat() else {
             // There is no such filter any more.
+            return Ok(Reply::Map(MapReply::Refused(BADF, 0)).into());
+        };
+        let ends = if lends || seat.handles.counts_requests() {
+            self.loan_ends()
+        } else {
+            Ends::WithInstance
+        };
+        let Some(seat) = self.map_seat() else {
             return Ok(Reply::Map(MapReply::Refused(BADF, 0)).into());
         };
         let reply = match seat.handles.call(call, ends) {

@@ -14,7 +14,7 @@ use weir_stores::disk::{DiskStore, Durability};
 use weir_stores::durable::{DurableConfig, DurableMaps};
 use weir_stores::ssd::{SsdConfig, SsdMaps};
 
-use crate::suite::{Backend, Plain as _};
+use crate::suite::{Backend, Plain as _, table};
 
 /// A folder of maps, on a clock that the test moves.
 pub(crate) struct Durable {
@@ -165,8 +165,7 @@ fn a_large_value_takes_the_place_of_many_small_ones() {
 
 #[test]
 fn rows_do_not_disturb_each_other() {
-    let relaxed = Relaxed::default();
-    for (_, row) in crate::suite::rows() {
-        row(&relaxed);
-    }
+    table::check_all::<Synced>("durable", &crate::suite::rows());
+    table::check_all::<Relaxed>("durable, relaxed", &crate::suite::rows());
+    table::check_all::<Ssd>("memory over disk", &crate::suite::rows());
 }

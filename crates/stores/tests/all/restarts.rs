@@ -201,6 +201,43 @@ fn a_cache_stays_within_its_bounds_on_the_disk() {
     assert_eq!(map.used(), (stat.entries, stat.bytes));
 }
 
+/// Its changes may be missing on the disk for a long time; closing it writes them.
+#[test]
+fn closing_a_cache_writes_what_its_disk_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SsdConfig {
+        memory_bytes: 10_000,
+        lag: SECOND * 3600,
+        ..SsdConfig::of(folder.path())
+    };
+    let open = || {
+        let options = (MapOptions::default(), unlimited());
+        SsdMaps::new(config.clone()).open("", "cache", options)
+    };
+    let map = open().unwrap();
+    let begun = map.syncs();
+    for number in 0..100_u8 {
+        map.set(&[number], &[number; 1000]).unwrap();
+    }
+    map.plus(b"n", 41).unwrap();
+    map.delete(&[7]).unwrap();
+    let used = map.used();
+    assert!(map.syncs() <= begun + 1, "the disk was not waited for");
+    let told = open().unwrap_err().to_string();
+    assert!(told.contains("cache"), "it is in use: {told}");
+    assert_eq!(map.close_within(SECOND * 20), Ok(()));
+    assert_eq!(wait(map.close()), Ok(()), "twice is once");
+    assert!(map.set(b"late", b"x").is_err());
+    let map = open().unwrap();
+    assert_eq!(map.used(), used);
+    for number in (0..100_u8).filter(|number| *number != 7) {
+        let found = map.entry(&[number]).unwrap();
+        assert_eq!(found.value.bytes(), Some(&[number; 1000][..]));
+    }
+    assert_eq!((map.entry(&[7]), map.entry(b"late")), (None, None));
+    assert_eq!(map.plus(b"n", 1).unwrap().value, 42);
+}
+
 #[test]
 fn what_is_relaxed_is_on_the_disk_after_its_lag() {
     let durable = Durable::with(Durability::Relaxed(LAG), 1 << 20);

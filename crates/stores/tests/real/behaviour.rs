@@ -9,7 +9,7 @@ use weir_stores::redis::{RedisMap, RedisStore, RedisStoreConfig, RedisStores};
 
 use crate::servers::{Cluster, Program, Sentinels, Server, until};
 use crate::suite::random::Run;
-use crate::suite::{Backend, Plain, Times, rows, wait};
+use crate::suite::{Backend, Plain, Times, rows, table, wait};
 
 /// A kind of servers.
 pub(crate) trait Kind {
@@ -79,7 +79,7 @@ fn run<K: Kind>(title: &str, without: &[&str]) {
 fn run_and_interrupt<K: Kind>(title: &str, without: &[&str], happens: impl FnOnce(&Remote<K>)) {
     let backend = Remote::<K>::default();
     let mut failed = vec![];
-    let mut held = 0;
+    let mut held = vec![];
     let rows = rows();
     let mut happens = Some(happens);
     for (number, (name, row)) in rows.iter().enumerate() {
@@ -90,12 +90,17 @@ fn run_and_interrupt<K: Kind>(title: &str, without: &[&str], happens: impl FnOnc
             continue;
         }
         match catch_unwind(AssertUnwindSafe(|| row(&backend))) {
-            Ok(()) => held += 1,
+            Ok(()) => held.push(*name),
             Err(_) => failed.push(*name),
         }
     }
-    println!("{title}: {held} rows hold, {} are left out", without.len());
+    println!(
+        "{title}: {} rows hold, {} are left out",
+        held.len(),
+        without.len()
+    );
     assert!(failed.is_empty(), "{title}: {failed:?}");
+    table::check(title, &held);
 }
 
 /// With a login and a database of its own.

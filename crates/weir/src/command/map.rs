@@ -184,11 +184,7 @@ impl Asking<'_> {
         }
         let version = plain(&entry["version"]);
         if entry["typed"]["value"] != Value::Null {
-            let key = match &entry["typed"]["key"] {
-                Value::String(key) => key.escape_debug().to_string(),
-                other => other.to_string(),
-            };
-            let value = printable(&entry["typed"]["value"].to_string()).into_owned();
+            let (key, value) = typed_of(entry);
             return format!("{key}  {value}  (version {version})\n");
         }
         let value = match (&entry["counter"], &entry["map"]) {
@@ -208,7 +204,7 @@ impl Asking<'_> {
         (map, prefix): (&str, &str),
         terminal: &mut Terminal<'_>,
     ) -> Result<(), Failure> {
-        let query = format!("prefix={}", encoded(prefix.as_bytes()));
+        let query = format!("prefix={}&typed", encoded(prefix.as_bytes()));
         let mut changes = self.ask(("GET", map, "/watch", &query), Vec::new()).await?;
         let mut line = Vec::new();
         while let Some(bytes) = changes.next().await.map_err(Failure::Admin)? {
@@ -230,6 +226,15 @@ impl Asking<'_> {
             return format!("{change}\n");
         }
         let event = plain(&change["event"]);
+        if change["typed"]["key"] != Value::Null {
+            let (key, value) = typed_of(change);
+            let value = match &change["typed"]["value"] {
+                Value::Null => String::new(),
+                _ => format!("  {value}"),
+            };
+            let version = plain(&change["version"]);
+            return format!("{event}  {key}{value}  (version {version})\n");
+        }
         match &change["key"] {
             Value::Null => format!("{event}\n"),
             key => format!(
@@ -300,6 +305,16 @@ fn bytes_of(value: &Value) -> Option<Vec<u8>> {
         Value::String(text) => Some(text.as_bytes().to_vec()),
         _ => Base64::decode_vec(value["base64"].as_str()?).ok(),
     }
+}
+
+/// Key and value as a map's declaration has them.
+fn typed_of(entry: &Value) -> (String, String) {
+    let key = match &entry["typed"]["key"] {
+        Value::String(key) => key.escape_debug().to_string(),
+        other => other.to_string(),
+    };
+    let value = printable(&entry["typed"]["value"].to_string()).into_owned();
+    (key, value)
 }
 
 /// Bytes for people: text as it is, others escaped.

@@ -109,6 +109,87 @@ fn a_module_that_uses_maps_is_recognised() {
     folder.run("check @weir.yaml").expect(Outcome::Fine, &parts);
 }
 
+/// Of a map that is granted in part, a filter has so much and no more, and what it has is told.
+#[test]
+fn a_part_of_a_map_is_no_more_than_that() {
+    let folder = Folder::new().with("m.wasm", guest());
+    let (upstream, _) = Upstream::echoing();
+    let file = folder.path("m.wasm").display().to_string();
+    let grants = "grants: { maps: { m: { rights: [write], entries: 0 } } }";
+    let site = site(&file, grants);
+    let site = site.replace("UPSTREAM", &upstream.address.to_string());
+    let gateway = Gateway::start(&site);
+    assert_eq!(gateway.get("/p", "").status(), 200);
+    let metrics = gateway.admin("/metrics").text();
+    for line in [
+        "weir_filter_map_refused_total{filter=\"one\"} 1\n",
+        "weir_map_granted_entries{map=\"m\",filter=\"one\"} 0\n",
+        "weir_map_granted_entries_max{map=\"m\",filter=\"one\"} 0\n",
+        "weir_map_granted_bytes{map=\"m\",filter=\"one\"} 0\n",
+        "weir_map_entries{map=\"m\"} 0\n",
+    ] {
+        assert!(metrics.contains(line), "{line} not in {metrics}");
+    }
+    assert!(
+        !metrics.contains("weir_map_granted_bytes_max{"),
+        "{metrics}"
+    );
+    gateway.end();
+    let gateway = Gateway::start(&site.replace("entries: 0", "entries: 1"));
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/p", "").status(), 200);
+    }
+    let metrics = gateway.admin("/metrics").text();
+    let line = "weir_map_granted_entries{map=\"m\",filter=\"one\"} 1\n";
+    assert!(metrics.contains(line), "{metrics}");
+    gateway.end();
+}
+
+/// Only memory knows whose an entry is.
+#[test]
+fn a_part_of_a_map_that_is_elsewhere_is_refused() {
+    let grants = "grants: { maps: { m: { rights: all, bytes: 1KiB } } }";
+    let site = site("m.wasm", grants)
+        .replace("UPSTREAM", "127.0.0.1:1")
+        .replace(
+            "m: { bytes: 1MiB }",
+            "m: { store: disk }\nstores:\n  disk: { durable: { path: state } }",
+        );
+    let folder = Folder::new()
+        .with("m.wasm", guest())
+        .with("weir.yaml", site);
+    let parts = [
+        "filters.one.grants.maps.m: entries and bytes of a grant are counted in maps in memory only",
+    ];
+    folder
+        .run("check @weir.yaml")
+        .expect(Outcome::Problem, &parts);
+}
+
+/// What each request may do is refused beyond that, and the next request has as much again.
+#[test]
+fn each_request_has_its_budget() {
+    let folder = Folder::new().with("m.wasm", guest());
+    let (upstream, _) = Upstream::echoing();
+    let file = folder.path("m.wasm").display().to_string();
+    for (units, version, refused) in [(10, 3, 0), (9, 0, 3)] {
+        let grants = format!(
+            "grants: {{ maps: {{ m: [write] }}, map_budget: {{ units: {units}, write: 10 }} }}"
+        );
+        let site = site(&file, &grants).replace("UPSTREAM", &upstream.address.to_string());
+        let gateway = Gateway::start(&site);
+        for _ in 0..3 {
+            assert_eq!(gateway.get("/p", "").status(), 200);
+        }
+        let metrics = gateway.admin("/metrics").text();
+        let line = format!("weir_map_version{{map=\"m\"}} {version}\n");
+        assert!(metrics.contains(&line), "{line} not in {metrics}");
+        let line = format!("weir_filter_map_refused_total{{filter=\"one\"}} {refused}\n");
+        assert_eq!(metrics.contains(&line), refused > 0, "{metrics}");
+        gateway.end();
+    }
+}
+
 /// What a filter may do in a second is refused beyond that, and counted.
 #[test]
 fn a_rate_is_spent_and_then_refused() {

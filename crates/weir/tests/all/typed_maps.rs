@@ -2,12 +2,14 @@
 //! values as JSON.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use weir::Outcome;
 use weir_bindgen::read::{Source, Sources, read};
 use weir_bindgen::section;
 
-use crate::harness::{Gateway, refused};
+use crate::harness::{Gateway, refused, until};
 use crate::{Folder, Told};
 
 const WIT: &str = "interface types {\n  record user {\n    name: string,\n    id: s32,\n  }\n}\n";
@@ -268,6 +270,7 @@ fn values_of_a_declared_map_are_json_for_operators() {
         assert_eq!(encoded.out, raw.out);
         let all = map("scan users").expect(Outcome::Fine, &[]);
         assert_eq!(all.out, "7  {\"name\":\"Ann\",\"id\":-1}  (version 1)\n");
+        changes_are_told_as_they_are_declared(&gateway);
         map("set users 7 {\"nam\":1}").expect(Outcome::Problem, &["nam"]);
         map("set users x {}").expect(Outcome::Problem, &["whose keys are s32"]);
         let stat = map("stat users --json").expect(Outcome::Fine, &[]).json();
@@ -285,6 +288,35 @@ fn values_of_a_declared_map_are_json_for_operators() {
         map("delete users 7").expect(Outcome::Fine, &[]);
         gateway.end();
     }
+}
+
+/// Keys and values as `get` and `scan` show them; what is no value of the type says so.
+fn changes_are_told_as_they_are_declared(gateway: &Gateway) {
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["map", "--admin", &gateway.admin_address().to_string()])
+        .args(["watch", "users"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("weir runs");
+    let mut lines = BufReader::new(watch.stdout.take().expect("it is piped")).lines();
+    until("it watches", || {
+        map(gateway, "stat users --json").json()["watches"] == 1
+    });
+    let mut told = |line: &str| {
+        map(gateway, line).expect(Outcome::Fine, &[]);
+        let line = lines.next().expect("a line").expect("text");
+        line.split("  (version")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let set = told(r#"set users 8 {"name":"Bea"}"#);
+    assert_eq!(set, r#"set  8  {"name":"Bea"}"#);
+    let wrong = told("set users 8 x --raw");
+    assert!(wrong.starts_with(r#"set  8  {"error":"#), "{wrong}");
+    assert_eq!(told("delete users 8"), "deleted  8");
+    watch.kill().expect("it still runs");
+    watch.wait().expect("it ends");
 }
 
 #[test]

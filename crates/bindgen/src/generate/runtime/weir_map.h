@@ -528,6 +528,22 @@ WEIR_IMPORT(next) int32_t wasi_map_next(uint32_t watch, int64_t timeout_ms, uint
 enum { WEIR_READ = 1, WEIR_WRITE = 2, WEIR_DELETE = 4, WEIR_LIST = 8, WEIR_WATCH = 16 };
 enum { WEIR_AGAIN = 6, WEIR_NOENT = 44, WEIR_OVERFLOW = 61 };
 
+/* How functions of a service are called: the response to the request of a path, in the arena; 0, or the number of an error. */
+typedef int weir_ask(void *self, const char *path, weir_bytes request, weir_arena *arena, weir_bytes *response);
+
+/* Asks, and frees the request. */
+static inline int weir_asked(weir_ask *ask, void *self, const char *path, weir_writer *w, weir_arena *arena, weir_bytes *response) {
+  weir_bytes request;
+  int error;
+  request.data = w->data;
+  request.size = w->size;
+  response->data = NULL;
+  response->size = 0;
+  error = w->failed ? WEIR_MEMORY : ask(self, path, request, arena, response);
+  free(w->data);
+  return error;
+}
+
 /* The bytes of an entry, in the arena. */
 static inline int weir_fetch(uint32_t map, weir_bytes key, weir_arena *arena, weir_bytes *value, uint64_t *version) {
   size_t room = 512;

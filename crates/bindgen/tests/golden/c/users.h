@@ -194,6 +194,29 @@ static inline int users_user_service_dispatch(const users_user_service *service,
   return WEIR_NOENT;
 }
 
+// Calls the functions by way of bytes: `ask` gets a function's path and request, and puts its response into the arena.
+typedef struct users_user_service_client {
+  weir_ask *ask;
+  void *self;
+} users_user_service_client;
+// Finds one.
+static inline int users_user_service_client_get_user(const users_user_service_client *client, const users_get_user_request *request, weir_arena *arena, users_get_user_response *response) {
+  weir_writer w = {0};
+  weir_bytes bytes;
+  int error;
+  users_get_user_request_encode(request, &w);
+  error = weir_asked(client->ask, client->self, "/demo.v1.UserService/GetUser", &w, arena, &bytes);
+  return error ? error : users_get_user_response_decode(bytes, arena, response);
+}
+static inline int users_user_service_client_put_user(const users_user_service_client *client, const users_user *request, weir_arena *arena, users_get_user_response *response) {
+  weir_writer w = {0};
+  weir_bytes bytes;
+  int error;
+  users_user_encode(request, &w);
+  error = weir_asked(client->ask, client->self, "/demo.v1.UserService/PutUser", &w, arena, &bytes);
+  return error ? error : users_get_user_response_decode(bytes, arena, response);
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -100,9 +100,6 @@ pub(super) fn entry(item: &Item, typed: Option<&Typed>) -> Json {
     let (name, value) = value(&item.value);
     shown[name] = value;
     if let Some(typed) = typed {
-        let said = |json: Result<Json, TypedError>| {
-            json.unwrap_or_else(|error| json!({ "error": error.to_string() }))
-        };
         shown["typed"]["key"] = said(typed.show_key(&item.key));
         if let Some(bytes) = item.value.bytes() {
             shown["typed"]["value"] = said(typed.show(bytes));
@@ -114,6 +111,11 @@ pub(super) fn entry(item: &Item, typed: Option<&Typed>) -> Json {
         shown["counter"] = number.into();
     }
     shown
+}
+
+/// What a declaration makes of bytes, or why it can make nothing of them.
+pub(super) fn said(json: Result<Json, TypedError>) -> Json {
+    json.unwrap_or_else(|error| json!({ "error": error.to_string() }))
 }
 
 /// What a watcher is told.

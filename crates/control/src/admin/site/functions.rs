@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use weir_model::{
-    Function, FunctionGrants, FunctionKind, FunctionLimits, HostGrant, HostRule, MapRight,
-    Randomness, Site,
+    Function, FunctionGrants, FunctionKind, FunctionLimits, HostGrant, HostRule, Randomness, Site,
 };
 
 use super::grants::folders;
@@ -37,20 +36,17 @@ fn shown(function: &Function) -> Value {
 }
 
 fn grants(grants: &FunctionGrants) -> Value {
-    let maps = grants.maps.maps.iter().map(|(name, rights)| {
-        let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
-        (name.to_string(), json!(rights))
-    });
     let functions = grants.functions.iter();
     json!({
         "http": grants.http.iter().map(host).collect::<Vec<_>>(),
         "functions": functions.map(|name| &**name).collect::<Vec<_>>(),
-        "maps": maps.collect::<Map<_, _>>(),
+        "maps": super::grants::maps(&grants.maps),
         "default_map": grants.maps.default.as_deref(),
         "map_quota": {
             "entries": grants.maps.quota.entries,
             "bytes": grants.maps.quota.bytes,
         },
+        "map_budget": grants.maps.budget.as_ref().map(super::grants::budget),
         "files": folders(&grants.files),
         "random": grants.random == Randomness::Granted,
     })

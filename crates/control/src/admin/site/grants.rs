@@ -3,16 +3,13 @@
 
 use serde_json::{Map, Value, json};
 use weir_model::{
-    FileAccess, FileGrant, GrantMode, Grants, MapRight, Pattern, Randomness, Sees, Showing,
+    FileAccess, FileGrant, GrantMode, Grants, MapBudget, MapGrants, MapRight, Pattern, Randomness,
+    Sees, Showing,
 };
 
 pub(super) fn grants(grants: &Grants) -> Value {
     let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::text).collect::<Vec<_>>();
     let clusters = grants.clusters.as_ref();
-    let maps = grants.maps.maps.iter().map(|(name, rights)| {
-        let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
-        (name.to_string(), json!(rights))
-    });
     json!({
         "mode": match grants.mode {
             GrantMode::Enforce => "enforce",
@@ -22,7 +19,7 @@ pub(super) fn grants(grants: &Grants) -> Value {
         "vm_ids": grants.vm_ids,
         "foreign_functions": grants.foreign_functions,
         "files": folders(&grants.files),
-        "maps": maps.collect::<Map<_, _>>(),
+        "maps": maps(&grants.maps),
         "default_map": grants.maps.default.as_deref(),
         "map_quota": {
             "entries": grants.maps.quota.entries,
@@ -36,10 +33,39 @@ pub(super) fn grants(grants: &Grants) -> Value {
             "entry": rate.entry,
             "kilobyte": rate.kilobyte,
         })),
+        "map_budget": grants.maps.budget.as_ref().map(budget),
         "clock_resolution": grants.clock_resolution.map(super::seconds),
         "random": grants.randomness == Randomness::Granted,
         "protected_headers": texts(&grants.protected_headers),
         "write_headers": texts(&grants.write_headers),
+    })
+}
+
+/// Rights, and how much of a map may be had.
+pub(super) fn maps(grants: &MapGrants) -> Map<String, Value> {
+    let shown = grants.maps.iter().map(|(name, rights)| {
+        let rights: Vec<_> = rights.iter().map(MapRight::name).collect();
+        let most = |most: u64| Some(most).filter(|most| *most < u64::MAX);
+        let shown = match grants.rooms.get(name) {
+            None => json!(rights),
+            Some(room) => json!({
+                "rights": rights,
+                "entries": most(room.entries),
+                "bytes": most(room.bytes),
+            }),
+        };
+        (name.to_string(), shown)
+    });
+    shown.collect()
+}
+
+pub(super) fn budget(budget: &MapBudget) -> Value {
+    json!({
+        "units": budget.units,
+        "read": budget.read,
+        "write": budget.write,
+        "entry": budget.entry,
+        "kilobyte": budget.kilobyte,
     })
 }
 

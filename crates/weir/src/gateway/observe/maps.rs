@@ -6,7 +6,7 @@ use weir_maps::numbers::{Near, ROUND_TRIPS, Traffic};
 use weir_maps::store::Stat;
 use weir_model::Site;
 use weir_proxy::Process;
-use weir_proxy::maps::{MapReport, UseReport};
+use weir_proxy::maps::{MapReport, RoomReport, UseReport};
 use weir_proxy::metrics::{FamilyKind, Writer};
 
 use FamilyKind::{Counter, Gauge, Histogram};
@@ -193,6 +193,7 @@ pub(super) fn export(process: &Process, writer: &mut Writer) {
     }
     round_trips(&maps, writer);
     grants(&process.site, writer);
+    rooms(process, writer);
     connections(process, writer);
     totals(process, writer);
     for (name, kind, help, number) in OF_FILTERS {
@@ -229,6 +230,56 @@ fn grants(site: &Site, writer: &mut Writer) {
     for (filter, settings) in &site.filters {
         for map in settings.grants.maps.maps.keys() {
             family.sample(&[("map", map), ("filter", filter)], 1_u64);
+        }
+    }
+}
+
+/// One number of what a filter has of a map.
+type OfRoom = (&'static str, &'static str, fn(&RoomReport) -> u64);
+
+const OF_ROOMS: [OfRoom; 4] = [
+    (
+        "weir_map_granted_entries",
+        "Entries that a filter or function has of a map that it may have only so much of.",
+        |room| room.used.entries,
+    ),
+    (
+        "weir_map_granted_entries_max",
+        "Entries that it may have.",
+        |room| room.max.entries,
+    ),
+    (
+        "weir_map_granted_bytes",
+        "Bytes of these entries.",
+        |room| room.used.bytes,
+    ),
+    (
+        "weir_map_granted_bytes_max",
+        "Bytes that it may have.",
+        |room| room.max.bytes,
+    ),
+];
+
+/// What filters and functions have of maps that they may have only so much of.
+fn rooms(process: &Process, writer: &mut Writer) {
+    let uses = process
+        .site
+        .filters
+        .keys()
+        .chain(process.site.functions.keys());
+    let uses: Vec<_> = uses
+        .filter_map(|name| Some((name, process.map_use(name)?.rooms)))
+        .collect();
+    for (name, help, number) in OF_ROOMS {
+        let mut family = writer.family(name, Gauge, help);
+        for (filter, rooms) in &uses {
+            for room in rooms {
+                let number = number(room);
+                // No limit is no number.
+                if number < u64::MAX {
+                    family.sample(&[("map", &room.map), ("filter", filter)], number);
+                }
+            }
         }
     }
 }
