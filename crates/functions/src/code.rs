@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wasmtime::Module;
 use wasmtime::component::Component;
 use weir_guest::code::Digest;
+use weir_guest::mapping::{MappedMemories, maps_regions};
+use weir_model::limits::functions::COMPONENT_MEMORIES;
 
 use crate::load::LoadError;
 use crate::runtime::Runtime;
@@ -66,9 +68,29 @@ impl Runtime {
         self.components().find(bytes, compile)
     }
 
-    /// A core module, compiled unless it is there already.
-    pub(crate) fn module(&self, bytes: &[u8]) -> Result<(Module, Code<Module>), LoadError> {
-        let compile = || weir_guest::code::module(self.engine(), self.cache(), bytes);
-        self.modules().find(bytes, compile)
+    /// A core module, compiled unless it is there already, for the engine that it needs. The memories
+    /// are those of one that may map regions.
+    pub(crate) fn module(
+        &self,
+        bytes: &[u8],
+    ) -> Result<(Module, Code<Module>, Option<MappedMemories>), LoadError> {
+        if !maps_regions(bytes) {
+            let compile = || weir_guest::code::module(self.engine(), self.cache(), bytes);
+            let (module, code) = self.modules().find(bytes, compile)?;
+            return Ok((module, code, None));
+        }
+        let mapped = self.mapped();
+        let mapped = mapped.map_err(|error| {
+            LoadError::Mapping(format!("this machine has no engine for it: {error:#}"))
+        })?;
+        let compile = || weir_guest::code::module(mapped.engine(), self.cache(), bytes);
+        let (module, code) = mapped.modules().find(bytes, compile)?;
+        // Nothing else bounds the addresses that an instance reserves there.
+        let (memories, max) = (module.resources_required().num_memories, COMPONENT_MEMORIES);
+        if memories > max {
+            let text = format!("it has {memories} memories: expected at most {max}");
+            return Err(LoadError::Mapping(text));
+        }
+        Ok((module, code, Some(mapped.memories().clone())))
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use wasmtime::{InstancePre, Module, Store};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::cli::{AsyncStdinStream, AsyncStdoutStream};
+use weir_guest::mapping::MappedMemories;
 
 use crate::call::Call;
 use crate::cell::Setup;
@@ -27,6 +28,8 @@ use output::Answering;
 pub(crate) struct Command {
     setup: Setup,
     module: InstancePre<Guest>,
+    /// Those of a module that may map regions.
+    memories: Option<MappedMemories>,
 }
 
 /// The export that is called.
@@ -38,7 +41,11 @@ pub(crate) fn is_one(module: &Module) -> bool {
 }
 
 impl Command {
-    pub(crate) fn new(setup: Setup, module: &Module) -> Result<Self, LoadError> {
+    pub(crate) fn new(
+        setup: Setup,
+        module: &Module,
+        memories: Option<MappedMemories>,
+    ) -> Result<Self, LoadError> {
         let linked = module::linked(Kind::Command, module)?;
         let start = module.get_export(START);
         let start = start.and_then(|start| start.func().cloned());
@@ -52,6 +59,7 @@ impl Command {
         Ok(Self {
             setup,
             module: linked,
+            memories,
         })
     }
 
@@ -73,7 +81,8 @@ impl Command {
                 Answering::new(self.setup.clone(), tell),
             ))
             .stderr(Output::new(&door, Stream::Error));
-        let guest = Guest::new(&self.setup, door, wasi.build_p1());
+        let mut guest = Guest::new(&self.setup, door, wasi.build_p1());
+        guest.memories.clone_from(&self.memories);
         let engine = self.module.module().engine();
         let (store, meter) = guest.into_store(&self.setup, engine);
         let guest = run(self.clone(), store);

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::sync::oneshot;
 use wasmtime::{AsContextMut as _, InstancePre, Module, Store};
 use wasmtime_wasi::I32Exit;
+use weir_guest::mapping::MappedMemories;
 
 use crate::call::Call;
 use crate::cell::Setup;
@@ -24,6 +25,8 @@ use crate::surroundings::{Stream, Surroundings};
 pub(crate) struct Core {
     setup: Setup,
     module: InstancePre<Guest>,
+    /// Those of a module that may map regions.
+    memories: Option<MappedMemories>,
 }
 
 /// Address and length of method, path, headers and body.
@@ -33,7 +36,11 @@ type Arguments = (i32, i32, i32, i32, i32, i32, i32, i32);
 pub(crate) const HANDLE: &str = "handle";
 
 impl Core {
-    pub(crate) fn new(setup: Setup, module: &Module) -> Result<Self, LoadError> {
+    pub(crate) fn new(
+        setup: Setup,
+        module: &Module,
+        memories: Option<MappedMemories>,
+    ) -> Result<Self, LoadError> {
         let linked = module::linked(Kind::Core, module)?;
         let missing = |expected: &str| LoadError::Export {
             kind: Kind::Core,
@@ -58,6 +65,7 @@ impl Core {
         Ok(Self {
             setup,
             module: linked,
+            memories,
         })
     }
 
@@ -78,6 +86,7 @@ impl Core {
             .stderr(Output::new(&door, Stream::Error));
         let mut guest = Guest::new(&self.setup, door, wasi.build_p1());
         guest.answer = Some(Answer::new(tell));
+        guest.memories.clone_from(&self.memories);
         let (store, meter) = guest.into_store(&self.setup, self.module.module().engine());
         let guest = run(self.clone(), store, asked);
         Call::new(&self.setup, meter, guest).head(head).await

@@ -86,6 +86,9 @@ pub enum LoadError {
         /// What is wrong with its type.
         reason: String,
     },
+    /// It maps regions, and cannot run where that is possible.
+    #[error("the module maps regions (it imports region_map), but {}", one_line(.0))]
+    Mapping(String),
     /// A granted folder cannot be opened.
     #[error("the folder {} cannot be opened: {error}", path.display())]
     Folder {
@@ -149,12 +152,12 @@ impl Loaded {
         setup: Setup,
         (kind, module): (Kind, &[u8]),
     ) -> Result<Self, LoadError> {
-        let (module, code) = runtime.module(module)?;
+        let (module, code, memories) = runtime.module(module)?;
         let is_auto = setup.function().kind == FunctionKind::Auto;
         let form = if kind == Kind::Command || is_auto && command::is_one(&module) {
-            Form::Command(Command::new(setup, &module)?)
+            Form::Command(Command::new(setup, &module, memories)?)
         } else {
-            Form::Core(Core::new(setup, &module)?)
+            Form::Core(Core::new(setup, &module, memories)?)
         };
         Ok(Self {
             form,

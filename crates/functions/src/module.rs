@@ -8,6 +8,7 @@ pub(crate) mod calls;
 mod demonstration;
 pub(crate) mod fetch;
 pub(crate) mod memory;
+mod regions;
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use wasmtime::{
     AsContextMut as _, Extern, ExternType, Instance, InstancePre, Linker, Module, Store,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use weir_maps_wasmtime::{MapAnswer, MapDoor, MapHost, link_draft_forms, link_map_async};
+use weir_guest::mapping::{MappedMemories, Mappings};
+use weir_maps_wasmtime::{link_draft_forms, link_map_async};
 
 use crate::call::Head;
 use crate::cap::Cap;
@@ -47,6 +49,9 @@ pub(crate) struct Guest {
     /// Known once it is instantiated.
     pub(crate) exports: Option<Exports>,
     pub(crate) grown: Grown,
+    /// Where regions can be mapped; `None`: nowhere.
+    pub(crate) memories: Option<MappedMemories>,
+    pub(crate) mappings: Mappings,
 }
 
 /// A response that a guest composes by calls.
@@ -151,6 +156,8 @@ impl Guest {
             answer: None,
             exports: None,
             grown: Grown::default(),
+            memories: None,
+            mappings: Mappings::default(),
         }
     }
 
@@ -195,6 +202,9 @@ pub(crate) async fn begin(store: &mut Store<Guest>, instance: Instance) -> wasmt
         instance.get_export(store, name)
     };
     let exports = Exports::find(store.as_context_mut(), find);
+    if let (Some(memories), Ok(memory)) = (store.data().memories.clone(), exports.memory()) {
+        store.data_mut().mappings = memories.mappings(memory, &*store);
+    }
     store.data_mut().exports = Some(exports);
     if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
         initialize.call_async(&mut *store, ()).await?;
@@ -217,9 +227,3 @@ pub(crate) fn functions(module: &Module) -> String {
 
 /// As many as people read.
 const NAMES_MAX: usize = 20;
-
-impl MapHost for Guest {
-    fn map_call(&mut self, call: weir_maps::MapCall<'_>) -> wasmtime::Result<MapAnswer> {
-        MapDoor::map_call(&mut self.door, call)
-    }
-}

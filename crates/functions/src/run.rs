@@ -14,6 +14,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use wasmtime::{Config, Engine};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+use weir_guest::mapping::{MappedMemories, maps_regions};
 use weir_model::one_line;
 
 use crate::load::Layer;
@@ -124,13 +125,20 @@ pub async fn run(
 ) -> Result<Ended, RunError> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
+    let memories = maps_regions(module).then(MappedMemories::default);
+    if let Some(memories) = &memories {
+        memories.serve(&mut config);
+    }
     let engine =
         Engine::new(&config).map_err(|error| RunError::Unsupported(format!("{error:#}")))?;
     let wasi = wasi(program, &written)?;
     match (Layer::of(module), &program.invoke) {
         (Some(Layer::Component), Some(_)) => Err(RunError::Component),
         (Some(Layer::Component), None) => component::run(&engine, module, wasi).await,
-        (Some(Layer::Module), _) => core::run((&engine, module), program, wasi, surroundings).await,
+        (Some(Layer::Module), _) => {
+            let code = (&engine, module, memories);
+            core::run(code, program, wasi, surroundings).await
+        }
         (None, _) => Err(RunError::Corrupted(
             "it does not begin as WebAssembly".to_owned(),
         )),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what an instance writes is gone before its place is used again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::Component;
 use wasmtime::{
@@ -10,6 +10,7 @@ use wasmtime::{
 };
 use weir_guest::EngineError;
 use weir_guest::code::Cache;
+use weir_guest::mapping::MappedMemories;
 use weir_model::limits::{self, functions as of};
 
 use crate::code::Codes;
@@ -27,8 +28,18 @@ struct Inner {
     cache: Option<Arc<Cache>>,
     components: Codes<Component>,
     modules: Codes<Module>,
+    /// `None`: no function has needed it yet.
+    mapped: OnceLock<Mapped>,
     /// Keeps the clock of deadlines.
-    _clock: weir_guest::Engine,
+    clock: weir_guest::Engine,
+}
+
+/// A second engine, for core modules that map regions: it makes each instance by itself, in memory
+/// that regions can be put into.
+pub(crate) struct Mapped {
+    engine: wasmtime::Engine,
+    memories: MappedMemories,
+    modules: Codes<Module>,
 }
 
 /// Why there is no engine for functions.
@@ -84,7 +95,8 @@ impl Runtime {
             cache,
             components: Codes::default(),
             modules: Codes::default(),
-            _clock: filters.clone(),
+            mapped: OnceLock::new(),
+            clock: filters.clone(),
         })))
     }
 
@@ -100,10 +112,48 @@ impl Runtime {
         &self.0.modules
     }
 
+    /// The engine for modules that map regions, which is made when it is first asked for.
+    pub(crate) fn mapped(&self) -> wasmtime::Result<&Mapped> {
+        if let Some(mapped) = self.0.mapped.get() {
+            return Ok(mapped);
+        }
+        let made = Mapped::new()?;
+        // Another thread may have been faster.
+        Ok(self.0.mapped.get_or_init(|| {
+            self.0.clock.tick_for(&made.engine);
+            made
+        }))
+    }
+
     /// The engine, for whoever compiles or links with it.
     #[must_use]
     pub fn engine(&self) -> &wasmtime::Engine {
         &self.0.engine
+    }
+}
+
+impl Mapped {
+    fn new() -> wasmtime::Result<Self> {
+        let memories = MappedMemories::default();
+        let mut config = settings();
+        memories.serve(&mut config);
+        Ok(Self {
+            engine: wasmtime::Engine::new(&config)?,
+            memories,
+            modules: Codes::default(),
+        })
+    }
+
+    pub(crate) fn engine(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    pub(crate) fn memories(&self) -> &MappedMemories {
+        &self.memories
+    }
+
+    pub(crate) fn modules(&self) -> &Codes<Module> {
+        &self.modules
     }
 }
 

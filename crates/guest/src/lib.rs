@@ -3,8 +3,8 @@
 //! Read in this order: [`door`] is the only way in and out, [`abi`] names what Proxy-Wasm modules
 //! may import and export, [`prepare`] rewrites a module, [`code`] compiles it or finds its code,
 //! [`program`] checks it, [`vm`] runs it, `memory` and `image` are what its linear memories are made
-//! of, [`snapshot`] keeps their state, `host` turns its imports into calls through the door, and
-//! [`apart`] does all that in another process.
+//! of, [`mapping`] puts regions into them, [`snapshot`] keeps their state, `host` turns its imports
+//! into calls through the door, and [`apart`] does all that in another process.
 
 pub mod abi;
 pub mod apart;
@@ -13,6 +13,7 @@ pub mod door;
 pub mod engine;
 pub mod files;
 pub mod inspect;
+pub mod mapping;
 pub mod pairs;
 pub mod prepare;
 pub mod program;

@@ -18,8 +18,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
@@ -260,6 +260,8 @@ impl Region {
 #[derive(Default)]
 pub(crate) struct Memories {
     reservations: Arc<Reservations>,
+    /// Those that are there, if they are to be found by their address.
+    known: Option<Mutex<Vec<Weak<Region>>>>,
 }
 
 #[expect(unsafe_code, reason = "the trait is unsafe to implement")]
@@ -286,11 +288,35 @@ unsafe impl MemoryCreator for Memories {
         let region = made.map_err(|error| format!("no memory of {bytes} bytes: {error}"))?;
         let region = Arc::new(region);
         birth::note(&region);
+        self.note(&region);
         Ok(Box::new(Linear(region)))
     }
 }
 
 impl Memories {
+    /// Memories that can be found by their address.
+    pub(crate) fn findable() -> Self {
+        Self {
+            known: Some(Mutex::default()),
+            ..Self::default()
+        }
+    }
+
+    /// The memory that begins at this address.
+    pub(crate) fn find(&self, base: *const u8) -> Option<Arc<Region>> {
+        let known = self.known.as_ref()?;
+        let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.iter().filter_map(Weak::upgrade);
+        known.find(|region| region.is_at(base))
+    }
+
+    fn note(&self, region: &Arc<Region>) {
+        let Some(known) = &self.known else { return };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|known| known.strong_count() > 0);
+        known.push(Arc::downgrade(region));
+    }
+
     fn make(
         &self,
         seed: Option<&Seed>,

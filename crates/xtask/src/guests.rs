@@ -18,7 +18,7 @@ use crate::tools::{self, COMPONENT_TARGET, HINT, Rust, TARGET};
 const STAGE: &str = "/tmp/weir-guests";
 /// Guests in Rust: the members of the workspace, and where their binaries are committed, relative to
 /// `guests`.
-const RUST: [(&str, &str); 7] = [
+const RUST: [(&str, &str); 13] = [
     ("hello", "prebuilt/hello.wasm"),
     ("flow_control", "prebuilt/flow-control.wasm"),
     (
@@ -29,6 +29,12 @@ const RUST: [(&str, &str); 7] = [
     ("limiter", "../examples/maps/rust/limiter/limiter.wasm"),
     ("packet", "../examples/maps/rust/packet/packet.wasm"),
     ("maps_check", "../sdk/checks/rust/checks.wasm"),
+    ("pipeline_upload", "../examples/image-pipeline/upload.wasm"),
+    ("pipeline_grey", "../examples/image-pipeline/grey.wasm"),
+    ("pipeline_edges", "../examples/image-pipeline/edges.wasm"),
+    ("pipeline_store", "../examples/image-pipeline/store.wasm"),
+    ("pipeline_notify", "../examples/image-pipeline/notify.wasm"),
+    ("pipeline_page", "../examples/image-pipeline/page.wasm"),
 ];
 /// Members of the workspace that are components, and where their binaries are committed.
 const COMPONENTS: [(&str, &str); 5] = [

@@ -18,12 +18,18 @@ const FILE: &str = "prebuilt/SHA256SUMS";
 const TOOLS: &str = "# made with ";
 
 /// Where guests are, relative to `guests`.
-const FOLDERS: [&str; 4] = ["", "../examples/functions", "../examples/maps", "../sdk"];
+const FOLDERS: [&str; 5] = [
+    "",
+    "../examples/functions",
+    "../examples/image-pipeline",
+    "../examples/maps",
+    "../sdk",
+];
 /// Folders of programs, and of no interest.
 const MADE: [&str; 2] = ["target", "node_modules"];
 /// Kinds of files that make a guest.
-const KINDS: [&str; 13] = [
-    "c", "cpp", "go", "h", "hpp", "json", "lock", "mod", "rs", "sum", "toml", "ts", "wasm",
+const KINDS: [&str; 14] = [
+    "c", "cpp", "go", "h", "hpp", "html", "json", "lock", "mod", "rs", "sum", "toml", "ts", "wasm",
 ];
 
 /// Sums by path relative to `guests`.

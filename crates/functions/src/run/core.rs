@@ -2,6 +2,7 @@
 
 use wasmtime::{AsContextMut as _, Engine, Instance, Module, Store};
 use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
+use weir_guest::mapping::{MappedMemories, Mappings};
 
 use super::values::{self, Given};
 use super::{Ended, Invoke, Program, RunError, ended};
@@ -14,7 +15,7 @@ use crate::surroundings::Surroundings;
 
 /// Runs it to its end.
 pub(super) async fn run(
-    (engine, module): (&Engine, &[u8]),
+    (engine, module, memories): (&Engine, &[u8], Option<MappedMemories>),
     program: &Program,
     mut wasi: WasiCtxBuilder,
     surroundings: Box<dyn Surroundings>,
@@ -50,6 +51,8 @@ pub(super) async fn run(
         answer: None,
         exports: None,
         grown: Grown::default(),
+        memories,
+        mappings: Mappings::default(),
     };
     let mut store = Store::new(engine, guest);
     let begun = async {

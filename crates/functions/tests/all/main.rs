@@ -6,4 +6,5 @@ mod core;
 mod export;
 mod http;
 mod maps;
+mod regions;
 mod world;

@@ -1,22 +1,18 @@
-//! Mappings as guests ask for them: pages of regions (WASI-Map), and files (`memory_map`).
+//! Files as guests map them: `memory_map`. Pages of regions are in `mapping`.
 //!
 //! A file is copied, not mapped: somebody else may cut it, and touching a page that is gone would end
 //! the gateway. What the guest sees is what a private mapping shows, as the file was at that moment.
 
-use std::sync::Arc;
-
 use wasmtime::Linker;
-use weir_maps::MapError;
 use weir_maps::region::Lease;
 use weir_model::limits;
-use weir_model::limits::maps as map_limits;
 
 use super::wasi::{BADF, INVAL, NOTSUP, Ret, SUCCESS};
 use super::{Guest, When, files, gate, memory, offset};
 use crate::cell::Cell;
 use crate::door::World;
 use crate::files::FileCall;
-use crate::memory::mapped::{GRAIN, MappingError, Place};
+use crate::mapping;
 
 const NOMEM: i32 = 48;
 /// Protection: the guest will write, to its own pages.
@@ -41,7 +37,7 @@ pub(super) fn link<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasm
         |mut g: Guest<'_, W>, address: i32, bytes: i32| -> Ret {
             gate(&g, "memory_unmap", When::Started)?;
             Ok(
-                match unmap(&mut g, address.cast_unsigned(), bytes.cast_unsigned())? {
+                match mapping::unmap(&mut g, (address.cast_unsigned(), bytes.cast_unsigned()))? {
                     Ok(()) => SUCCESS,
                     Err(error) => error.errno(),
                 },
@@ -49,83 +45,6 @@ pub(super) fn link<W: World>(linker: &mut Linker<Cell<W>>, module: &str) -> wasm
         },
     )?;
     Ok(())
-}
-
-/// Maps a part of a region and answers the address.
-///
-/// # Errors
-///
-/// When the guest must end.
-pub(super) fn map_region<W: World>(
-    g: &mut Guest<'_, W>,
-    lease: Arc<Lease>,
-    (at, bytes): (u64, u32),
-) -> wasmtime::Result<Result<u32, MapError>> {
-    let checked = lease.check(at, u64::from(bytes));
-    if let Err(error) = checked.and_then(|()| Lease::check_grain(at, bytes)) {
-        return Ok(Err(error));
-    }
-    let length = bytes as usize;
-    let place = match find_place(g, length)? {
-        Ok(place) => place,
-        Err(error) => return Ok(Err(error)),
-    };
-    let address = u32::try_from(place.start())?;
-    let mappings = &mut g.data_mut().mappings;
-    match mappings.put_region(place, lease, (at, length)) {
-        Ok(()) => Ok(Ok(address)),
-        Err(MappingError::Refused(error)) => Ok(Err(MapError::Io(error.to_string()))),
-        Err(error @ (MappingError::Broken(_) | MappingError::NotMapped)) => Err(error.into()),
-    }
-}
-
-/// Ends a mapping, which must have exactly this beginning and length.
-///
-/// # Errors
-///
-/// When the guest must end.
-pub(super) fn unmap<W: World>(
-    g: &mut Guest<'_, W>,
-    address: u32,
-    bytes: u32,
-) -> wasmtime::Result<Result<(), MapError>> {
-    let mappings = &mut g.data_mut().mappings;
-    match mappings.unmap(address as usize, bytes as usize) {
-        Ok(()) => Ok(Ok(())),
-        Err(MappingError::NotMapped) => Ok(Err(MapError::Invalid(
-            "nothing of this length is mapped at this address",
-        ))),
-        Err(error @ (MappingError::Broken(_) | MappingError::Refused(_))) => Err(error.into()),
-    }
-}
-
-/// Zeros for a mapping: a range that was unmapped, or new memory.
-fn find_place<W: World>(
-    g: &mut Guest<'_, W>,
-    bytes: usize,
-) -> wasmtime::Result<Result<Place, MapError>> {
-    let memory = memory(g)?;
-    let mappings = &mut g.data_mut().mappings;
-    if mappings.are_full() {
-        let (what, max) = ("mappings of this instance", map_limits::MAPPINGS_MAX);
-        return Ok(Err(MapError::NoMemory { what, max }));
-    }
-    if mappings.memory().is_none() || memory.page_size(&*g) != GRAIN as u64 {
-        let what = "mapping into a memory with pages of another size";
-        return Ok(Err(MapError::NotSupported(what)));
-    }
-    if let Some(place) = g.data_mut().mappings.reuse(bytes)? {
-        return Ok(Ok(place));
-    }
-    let pages = bytes.div_ceil(GRAIN);
-    let start = memory.data_size(&*g);
-    // Addresses are answered as numbers that may not be negative.
-    let end = start.saturating_add(pages * GRAIN);
-    if end > 1 << 31 || memory.grow(&mut *g, pages as u64).is_err() {
-        let (what, max) = ("pages of memory that this guest may have", start / GRAIN);
-        return Ok(Err(MapError::NoMemory { what, max }));
-    }
-    Ok(Ok(Place::grown(start..end)))
 }
 
 /// Copies a part of a file into new memory and answers the address, or an `errno`.
@@ -157,7 +76,8 @@ fn map_file<W: World>(
         Ok(first) => first,
         Err(errno) => return Ok(Err(errno)),
     };
-    let place = match find_place(g, bytes)? {
+    let memory = memory(g)?;
+    let place = match mapping::find_place(g, memory, bytes)? {
         Ok(place) => place,
         Err(error) => return Ok(Err(error.errno())),
     };

@@ -9,9 +9,10 @@ use weir_maps::call::{MapCall, MapReply};
 use weir_maps::region::Lease;
 use weir_maps_wasmtime::{MapAnswer, MapHost};
 
-use super::{When, allocated, gate, mapping};
+use super::{When, allocated, gate, memory};
 use crate::cell::{Cell, Phase};
 use crate::door::{Answer, Call, Reply, Status, World};
+use crate::mapping::{self, HasMappings, Mappings};
 
 /// The error of a reply that no world gives to such a call.
 const IO: MapReply = MapReply::Refused(29, 0);
@@ -26,6 +27,12 @@ pub(crate) fn link<W: World>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<(
 /// Adds them, in the place of the others, for guests that can be suspended.
 pub(crate) fn link_waiting<W: World + Send>(linker: &mut Linker<Cell<W>>) -> wasmtime::Result<()> {
     weir_maps_wasmtime::link_map_async(linker)
+}
+
+impl<W: World> HasMappings for Cell<W> {
+    fn mappings(&mut self) -> &mut Mappings {
+        &mut self.mappings
+    }
 }
 
 impl<W: World> MapHost for Cell<W> {
@@ -66,14 +73,15 @@ impl<W: World> MapHost for Cell<W> {
         lease: Arc<Lease>,
         range: (u64, u32),
     ) -> wasmtime::Result<Result<u32, MapError>> {
-        mapping::map_region(guest, lease, range)
+        let memory = memory(guest)?;
+        mapping::map_region(guest, memory, (lease, range))
     }
 
     fn map_unmap(
         guest: &mut Caller<'_, Self>,
-        (address, bytes): (u32, u32),
+        at: (u32, u32),
     ) -> wasmtime::Result<Result<(), MapError>> {
-        mapping::unmap(guest, address, bytes)
+        mapping::unmap(guest, at)
     }
 
     fn map_allocating(&mut self) -> u32 {

@@ -18,9 +18,9 @@ use super::reservation::Sharing;
 /// The grain of addresses: a page of WebAssembly.
 pub(crate) const GRAIN: usize = weir_maps::region::GRAIN as usize;
 
-/// The mappings of one guest.
+/// What one guest has mapped into its memory. It ends with this.
 #[derive(Default)]
-pub(crate) struct Mappings {
+pub struct Mappings {
     /// `None`: the guest is not there yet.
     memory: Option<Arc<Region>>,
     mapped: Vec<Mapped>,

@@ -22,6 +22,7 @@ mod map_command;
 mod maps;
 mod new;
 mod pinned;
+mod pipeline;
 mod remarks;
 mod run;
 mod settings;
