@@ -32,7 +32,7 @@ pub(crate) use maps::{GrantedText, MapBudgetText, MapQuotaText, MapRateText, Map
 pub(crate) use route::{
     ForwardText, HeaderMatchText, MatchText, RespondText, RetriesText, RouteText,
 };
-pub(crate) use site::{Manager, NodeText, SiteText};
+pub(crate) use site::{Manager, NodeText, SiteText, TrustText};
 pub(crate) use stores::{
     DurabilityWord, DurableText, MEMORY, MapStoreText, RedisText, RedisTlsText, RedisWord, SsdText,
     StoreText,

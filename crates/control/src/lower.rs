@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use weir_model::{
     Admin, Build, Cluster, CodeCache, Ejection, Filter, Module, ModuleSource, Name, Node, Site,
-    Strictness, Variable,
+    Strictness, Trust, Variable,
 };
 
 use crate::file::{
     BuildText, ClusterText, CodeCacheText, EjectionText, FilterText, LimitsText, Manager,
-    ModuleText, NodeText, SiteText, VariableText,
+    ModuleText, NodeText, SiteText, TrustText, VariableText,
 };
 use crate::problem::Refusal;
 use crate::shape::basic::{List, Switch};
@@ -89,6 +89,7 @@ pub(crate) fn lowered(
             |name, function| functions::lowered_function(name, function, folder, reader),
         ),
         function_instances: site.function_instances.to(),
+        trust: lowered_trust(site.trust, folder, reader),
         maps,
         stores,
         background: lowered_uses(site.background.0),
@@ -109,6 +110,21 @@ fn lowered_cache(cache: Switch<CodeCacheText>, from: &Path) -> CodeCache {
             folder: path.map(|FilePath(path)| from.join(path)),
             bytes_max: size.0,
         },
+    }
+}
+
+fn lowered_trust(trust: TrustText, folder: &Path, reader: &mut Reader<'_>) -> Trust {
+    let mut file = |placed: Placed<FilePath>| {
+        let FilePath(written) = placed.value;
+        let file = folder.join(&written);
+        if let Some(refusal) = refused_file(&file, &written, "certificates in the PEM format") {
+            reader.refuse_at(&placed.place, refusal);
+        }
+        file
+    };
+    Trust {
+        system: trust.system,
+        files: trust.files.0.into_iter().map(&mut file).collect(),
     }
 }
 

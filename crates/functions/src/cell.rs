@@ -1,6 +1,7 @@
 //! What a running component is kept in, and how it is made for each call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap};
@@ -32,6 +33,23 @@ pub(crate) struct Cell {
     pub(crate) door: Door,
     /// Scans, watches and so on of maps.
     pub(crate) begun: Begun,
+}
+
+impl Cell {
+    /// Of a guest that is run by hand, without limits.
+    pub(crate) fn unlimited(wasi: WasiCtx, door: Door) -> Self {
+        Self {
+            wasi,
+            http: WasiHttpCtx::new(),
+            table: ResourceTable::new(),
+            outgoing: Outgoing::new(door.clone()),
+            cap: Cap::new(u64::MAX),
+            meter: Meter::new(Duration::MAX),
+            settings: Arc::default(),
+            door,
+            begun: Begun::default(),
+        }
+    }
 }
 
 impl MapView for Cell {
@@ -136,15 +154,25 @@ impl Setup {
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Store<Cell>, Fault> {
         let door = Door::new(surroundings);
-        let limits = &self.function().limits;
         let mut wasi = self.wasi(&door)?;
         wasi.stdout(Output::new(&door, Stream::Out))
             .stderr(Output::new(&door, Stream::Error));
+        Ok(self.store_of(engine, door, wasi.build()))
+    }
+
+    /// The same, of a guest that sees this of the world.
+    pub(crate) fn store_of(
+        &self,
+        engine: &wasmtime::Engine,
+        door: Door,
+        wasi: WasiCtx,
+    ) -> Store<Cell> {
+        let limits = &self.function().limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(of::RESOURCES);
         let meter = Meter::new(limits.time);
         let cell = Cell {
-            wasi: wasi.build(),
+            wasi,
             http: WasiHttpCtx::new(),
             table,
             outgoing: Outgoing::new(door.clone()),
@@ -158,7 +186,7 @@ impl Setup {
         store.limiter(|cell| &mut cell.cap);
         store.set_hostcall_fuel(of::HANDED_BYTES);
         meter.watch(&mut store);
-        Ok(store)
+        store
     }
 
     /// What an error of the engine means.

@@ -6,30 +6,47 @@ mod output;
 mod variables;
 
 use tokio::sync::oneshot;
+use wasmtime::component::Component;
 use wasmtime::{InstancePre, Module, Store};
-use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::cli::{AsyncStdinStream, AsyncStdoutStream};
+use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 use weir_guest::mapping::MappedMemories;
 
-use crate::call::Call;
-use crate::cell::Setup;
+use crate::call::{Call, Head};
+use crate::cap::Refused;
+use crate::cell::{Cell, Setup};
+use crate::cli::Program;
+use crate::code::Code;
 use crate::core;
 use crate::door::{Door, Output};
 use crate::fault::{Fault, FaultKind};
+use crate::http;
 use crate::load::{Kind, LoadError};
 use crate::message::{Request, Response};
 use crate::module::{self, Guest};
 use crate::pipe;
+use crate::runtime::Runtime;
 use crate::surroundings::{Stream, Surroundings};
 use output::Answering;
 
-/// A module that exports `_start`.
+/// A module that exports `_start`, or a component that exports `wasi:cli/run`.
 #[derive(Clone)]
 pub(crate) struct Command {
     setup: Setup,
-    module: InstancePre<Guest>,
-    /// Those of a module that may map regions.
-    memories: Option<MappedMemories>,
+    form: Form,
+}
+
+#[derive(Clone)]
+enum Form {
+    Module {
+        module: InstancePre<Guest>,
+        /// Those of a module that may map regions.
+        memories: Option<MappedMemories>,
+    },
+    Component {
+        program: Program,
+        _code: Code<Component>,
+    },
 }
 
 /// The export that is called.
@@ -58,8 +75,37 @@ impl Command {
         }
         Ok(Self {
             setup,
-            module: linked,
-            memories,
+            form: Form::Module {
+                module: linked,
+                memories,
+            },
+        })
+    }
+
+    pub(crate) fn of_component(
+        runtime: &Runtime,
+        setup: Setup,
+        bytes: &[u8],
+    ) -> Result<Self, LoadError> {
+        let (component, code) = runtime.component(bytes)?;
+        let program = http::linker(runtime.engine())
+            .and_then(|linker| linker.instantiate_pre(&component))
+            .and_then(|linked| Program::new(&component, linked))
+            .map_err(|error| LoadError::Import {
+                kind: Kind::Command,
+                error: format!("{error:#}"),
+            })?;
+        let program = program.ok_or_else(|| LoadError::Export {
+            kind: Kind::Command,
+            expected: "an export wasi:cli/run of version 0.2 or 0.3".to_owned(),
+            found: http::exports(&component),
+        })?;
+        Ok(Self {
+            setup,
+            form: Form::Component {
+                program,
+                _code: code,
+            },
         })
     }
 
@@ -68,10 +114,39 @@ impl Command {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        let (head, body) = request.into_parts();
         let (tell, answer) = oneshot::channel();
         let door = Door::new(surroundings);
-        let mut wasi = self.setup.wasi(&door)?;
+        let mut wasi = self.wasi(request, &door, tell)?;
+        let setup = self.setup.clone();
+        let call = match &self.form {
+            Form::Module { module, memories } => {
+                let mut guest = Guest::new(&setup, door, wasi.build_p1());
+                guest.memories.clone_from(memories);
+                let (store, meter) = guest.into_store(&setup, module.module().engine());
+                Call::new(&self.setup, meter, run(setup, module.clone(), store))
+            }
+            Form::Component { program, .. } => {
+                let store = setup.store_of(program.engine(), door, wasi.build());
+                let meter = store.data().meter.clone();
+                Call::new(
+                    &self.setup,
+                    meter,
+                    run_program(setup, program.clone(), store),
+                )
+            }
+        };
+        call.head(answer).await
+    }
+
+    /// What a guest sees: the request in variables and on standard input, and where its answer goes.
+    fn wasi(
+        &self,
+        request: Request,
+        door: &Door,
+        tell: oneshot::Sender<Head>,
+    ) -> Result<WasiCtxBuilder, Fault> {
+        let (head, body) = request.into_parts();
+        let mut wasi = self.setup.wasi(door)?;
         for (name, value) in variables::of(&head) {
             wasi.env(name, value);
         }
@@ -80,33 +155,50 @@ impl Command {
                 pipe::BYTES,
                 Answering::new(self.setup.clone(), tell),
             ))
-            .stderr(Output::new(&door, Stream::Error));
-        let mut guest = Guest::new(&self.setup, door, wasi.build_p1());
-        guest.memories.clone_from(&self.memories);
-        let engine = self.module.module().engine();
-        let (store, meter) = guest.into_store(&self.setup, engine);
-        let guest = run(self.clone(), store);
-        Call::new(&self.setup, meter, guest).head(answer).await
+            .stderr(Output::new(door, Stream::Error));
+        Ok(wasi)
     }
 }
 
 /// A guest, from its first instruction to its last.
-async fn run(command: Command, mut store: Store<Guest>) -> Result<(), Fault> {
+async fn run(
+    setup: Setup,
+    module: InstancePre<Guest>,
+    mut store: Store<Guest>,
+) -> Result<(), Fault> {
     let ran = async {
-        let instance = command.module.instantiate_async(&mut store).await?;
+        let instance = module.instantiate_async(&mut store).await?;
         module::begin(&mut store, instance).await?;
         let start = instance.get_typed_func::<(), ()>(&mut store, START)?;
         start.call_async(&mut store, ()).await
     };
-    let Err(error) = ran.await else {
+    let ran = ran.await;
+    ended(&setup, ran, || store.data().cap.refused())
+}
+
+/// The same, of a component.
+async fn run_program(setup: Setup, program: Program, mut store: Store<Cell>) -> Result<(), Fault> {
+    let ran = program.run(&mut store).await;
+    // What it says of itself is its exit code.
+    let ran = ran.and_then(|said| said.map_err(|()| I32Exit(1).into()));
+    ended(&setup, ran, || store.data().cap.refused())
+}
+
+/// What the end of a guest means.
+fn ended(
+    setup: &Setup,
+    ran: wasmtime::Result<()>,
+    refused: impl FnOnce() -> Option<Refused>,
+) -> Result<(), Fault> {
+    let Err(error) = ran else {
         return Ok(());
     };
     match error.downcast_ref() {
         Some(I32Exit(0)) => Ok(()),
         Some(I32Exit(code)) => {
             let text = format!("it ended itself with exit code {code}");
-            Err(command.setup.fault(FaultKind::Trap, text))
+            Err(setup.fault(FaultKind::Trap, text))
         }
-        None => Err(command.setup.failed(&error, store.data().cap.refused())),
+        None => Err(setup.failed(&error, refused())),
     }
 }

@@ -1,6 +1,7 @@
 //! One exported function of a component as a handler: the request's body becomes its arguments, its
 //! result the response's body.
 
+pub(crate) mod hand;
 mod json;
 mod plain;
 mod types;
@@ -257,7 +258,7 @@ fn refused(error: &BodyError) -> Response {
     let status = match error {
         BodyError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Cut | BodyError::Function(_) => StatusCode::BAD_REQUEST,
+        BodyError::Cut | BodyError::Function { .. } => StatusCode::BAD_REQUEST,
     };
     text(status, &error.to_string())
 }

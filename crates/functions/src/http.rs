@@ -55,7 +55,7 @@ impl Http {
         let handler = handler.map_err(|_| LoadError::Export {
             kind: Kind::Http,
             expected: "an export wasi:http/incoming-handler of version 0.2, or wasi:http/handler \
-                       of version 0.3"
+                       of version 0.3 (or, as a command, wasi:cli/run)"
                 .to_owned(),
             found: exports(&component),
         })?;
@@ -107,6 +107,16 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Cell>
     })?;
     weir_maps_wasmtime::link_component(&mut linker)?;
     Ok(linker)
+}
+
+/// Whether a component says that it handles HTTP.
+pub(crate) fn is_handler(component: &Component) -> bool {
+    let ty = component.component_type();
+    let mut names = ty.exports(component.engine()).map(|(name, _)| name);
+    names.any(|name| {
+        name.starts_with("wasi:http/incoming-handler@0.2")
+            || name.starts_with("wasi:http/handler@0.3")
+    })
 }
 
 /// Names of a component's exports, for people.

@@ -18,6 +18,7 @@ pub mod surroundings;
 mod call;
 mod cap;
 mod cell;
+mod cli;
 mod code;
 mod command;
 mod core;

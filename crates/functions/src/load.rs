@@ -6,12 +6,13 @@ use wasmtime::Module;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
+use crate::cli;
 use crate::code::Code;
 use crate::command::{self, Command};
 use crate::core::Core;
 use crate::export::Export;
 use crate::fault::Fault;
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::message::{Request, Response};
 use crate::runtime::Runtime;
 use crate::surroundings::Surroundings;
@@ -124,20 +125,42 @@ impl Loaded {
     /// [`LoadError`].
     pub fn new(runtime: &Runtime, function: &Function, module: &[u8]) -> Result<Self, LoadError> {
         let setup = Setup::new(function)?;
-        let kind = kind_of(&function.kind, module);
-        let wanted = match kind {
-            Kind::Http | Kind::Export => Layer::Component,
-            Kind::Core | Kind::Command => Layer::Module,
-        };
-        must_be(kind, module, wanted)?;
-        match (&function.kind, kind) {
-            (FunctionKind::Export(export), _) => Export::new(runtime, setup, export, module)
-                .map(|export| Self::of(Form::Export(export))),
-            (_, Kind::Core | Kind::Command) => Self::of_module(runtime, setup, (kind, module)),
-            (_, Kind::Http | Kind::Export) => {
-                Http::new(runtime, setup, module).map(|http| Self::of(Form::Http(http)))
+        let layer = Layer::of(module)
+            .ok_or_else(|| LoadError::Corrupted("it does not begin as WebAssembly".to_owned()))?;
+        match (&function.kind, layer) {
+            (FunctionKind::Export(export), Layer::Component) => {
+                Export::new(runtime, setup, export, module)
+                    .map(|export| Self::of(Form::Export(export)))
             }
+            (FunctionKind::Http, Layer::Component) => Self::of_handler(runtime, setup, module),
+            (FunctionKind::Command, Layer::Component) => Self::of_program(runtime, setup, module),
+            (FunctionKind::Auto, Layer::Component) => {
+                // Found again by whoever is next.
+                let (component, _code) = runtime.component(module)?;
+                if cli::is_one(&component) && !http::is_handler(&component) {
+                    return Self::of_program(runtime, setup, module);
+                }
+                Self::of_handler(runtime, setup, module)
+            }
+            (FunctionKind::Auto | FunctionKind::Core, Layer::Module) => {
+                Self::of_module(runtime, setup, (Kind::Core, module))
+            }
+            (FunctionKind::Command, Layer::Module) => {
+                Self::of_module(runtime, setup, (Kind::Command, module))
+            }
+            (FunctionKind::Core, Layer::Component) => Err(odd(Kind::Core, layer)),
+            (FunctionKind::Http, Layer::Module) => Err(odd(Kind::Http, layer)),
+            (FunctionKind::Export(_), Layer::Module) => Err(odd(Kind::Export, layer)),
         }
+    }
+
+    fn of_handler(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
+        Http::new(runtime, setup, module).map(|http| Self::of(Form::Http(http)))
+    }
+
+    fn of_program(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
+        Command::of_component(runtime, setup, module)
+            .map(|command| Self::of(Form::Command(command)))
     }
 
     fn of(form: Form) -> Self {
@@ -224,31 +247,15 @@ impl Layer {
     }
 }
 
-/// What `Auto` means for a module.
-fn kind_of(kind: &FunctionKind, module: &[u8]) -> Kind {
-    match kind {
-        FunctionKind::Http => Kind::Http,
-        FunctionKind::Export(_) => Kind::Export,
-        FunctionKind::Core => Kind::Core,
-        FunctionKind::Command => Kind::Command,
-        FunctionKind::Auto => match Layer::of(module) {
-            Some(Layer::Component) | None => Kind::Http,
-            // Or a command: its exports say.
-            Some(Layer::Module) => Kind::Core,
-        },
-    }
-}
-
-fn must_be(kind: Kind, module: &[u8], wanted: Layer) -> Result<(), LoadError> {
-    match Layer::of(module) {
-        Some(found) if found == wanted => Ok(()),
-        Some(found) => Err(LoadError::Form {
-            kind,
-            expected: wanted.name(),
-            found: found.name(),
-        }),
-        None => Err(LoadError::Corrupted(
-            "it does not begin as WebAssembly".to_owned(),
-        )),
+/// A module of the other form than its kind needs.
+fn odd(kind: Kind, found: Layer) -> LoadError {
+    let expected = match found {
+        Layer::Module => Layer::Component,
+        Layer::Component => Layer::Module,
+    };
+    LoadError::Form {
+        kind,
+        expected: expected.name(),
+        found: found.name(),
     }
 }

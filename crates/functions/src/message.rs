@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::fault::FaultKind;
+
 /// A body, chunk by chunk, with trailers at its end. Whoever reads decides how fast it comes.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
@@ -35,6 +37,11 @@ pub enum BodyError {
     #[error("the body did not come in time")]
     TimedOut,
     /// The function that makes it has failed.
-    #[error("the function failed while it wrote the body: {0}")]
-    Function(String),
+    #[error("the function failed while it wrote the body: {text}")]
+    Function {
+        /// How.
+        kind: FaultKind,
+        /// What happened, with the guest's stack, if there is one.
+        text: String,
+    },
 }

@@ -1,7 +1,7 @@
 //! A module that is run by hand: `weir run`.
 //!
 //! It has what its user has said, and no limits: time and memory are the user's own. Core modules have
-//! the host functions of the kinds `core` and `command`.
+//! the host functions of the kinds `core` and `command`, components all that functions have.
 
 mod component;
 mod core;
@@ -68,6 +68,10 @@ pub enum Ended {
     Exit(i32),
     /// The export has answered: a line for each result.
     Answered(Vec<String>),
+    /// The export of a component has answered: what is to be printed.
+    Told(Bytes),
+    /// It has answered with an error of its own.
+    Refused(Bytes),
 }
 
 /// Why it did not end by itself.
@@ -101,12 +105,21 @@ pub enum RunError {
     /// The engine does not work on this machine.
     #[error("WebAssembly cannot run on this machine: {0}")]
     Unsupported(String),
-    /// Exports of components are not called by hand.
+    /// What core modules have is asked of a component.
     #[error(
-        "--invoke calls exports of core modules, and this is a component: run it as a command, or give \
-         it to a route as a function of the kind `export`"
+        "--start and --text are for core modules, and this is a component: its types say what is text"
     )]
     Component,
+    /// A function has values that cannot be written as words.
+    #[error("{export} is {ty}: values of type {odd} cannot be given by hand")]
+    Type {
+        /// The export.
+        export: String,
+        /// Its type.
+        ty: String,
+        /// What is odd about it.
+        odd: &'static str,
+    },
     /// It failed.
     #[error("it failed: {0}")]
     Trapped(String),
@@ -133,8 +146,12 @@ pub async fn run(
         Engine::new(&config).map_err(|error| RunError::Unsupported(format!("{error:#}")))?;
     let wasi = wasi(program, &written)?;
     match (Layer::of(module), &program.invoke) {
-        (Some(Layer::Component), Some(_)) => Err(RunError::Component),
-        (Some(Layer::Component), None) => component::run(&engine, module, wasi).await,
+        (Some(Layer::Component), Some(invoke)) if invoke.starts || invoke.is_text => {
+            Err(RunError::Component)
+        }
+        (Some(Layer::Component), _) => {
+            component::run((&engine, module), program, wasi, surroundings).await
+        }
         (Some(Layer::Module), _) => {
             let code = (&engine, module, memories);
             core::run(code, program, wasi, surroundings).await

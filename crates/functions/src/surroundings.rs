@@ -40,6 +40,9 @@ pub enum FetchError {
     /// No connection.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The connection cannot be encrypted.
+    #[error("no connection: {0}")]
+    Encryption(weir_tls::Failure),
     /// The connection broke, or what came is no HTTP.
     #[error("the connection failed: {0}")]
     Broken(String),

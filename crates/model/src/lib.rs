@@ -42,7 +42,7 @@ pub use route::{
     Action, Forward, HeaderMatch, HeaderTest, HostPattern, PathMatch, Respond, Retries, Route,
     RouteMatch,
 };
-pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site};
+pub use site::{AccessLog, Admin, ForwardedFor, Listener, Node, Site, Trust};
 pub use stores::{FileStore, Login, RedisServers, RedisServersKind, RedisTls, Secret, Store};
 pub use tcp::TcpForward;
 pub use text::one_line;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
@@ -25,6 +26,8 @@ pub struct Site {
     pub functions: BTreeMap<Name, Function>,
     /// Instances of all functions that run at once, over all workers.
     pub function_instances: u32,
+    /// Who may sign certificates of servers.
+    pub trust: Trust,
     /// Maps that uses of code may be granted.
     pub maps: BTreeMap<Name, SharedMap>,
     /// What keeps maps that are not in memory.
@@ -41,6 +44,24 @@ pub struct Site {
     pub node: Node,
     /// Where compiled code is kept.
     pub code_cache: CodeCache,
+}
+
+/// Who may sign the certificates of servers that are spoken to encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Whoever this machine trusts.
+    pub system: bool,
+    /// Files of certificates, in the PEM format.
+    pub files: Vec<PathBuf>,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self {
+            system: true,
+            files: Vec::new(),
+        }
+    }
 }
 
 /// What a gateway says of itself.

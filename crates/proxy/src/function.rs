@@ -22,6 +22,7 @@ use weir_functions::{LoadError, Loaded, Runtime};
 use weir_guest::Engine;
 use weir_guest::code::Cache;
 use weir_model::{Function, ModuleSource, Name, Site};
+use weir_tls::Trust;
 
 use crate::gateway::{PrepareError, read_module};
 use crate::maps::declared::Declarations;
@@ -34,7 +35,12 @@ use stats::FunctionStats;
 pub use stats::{FetchOutcome, FunctionReport};
 
 /// The functions of a site, loaded.
-pub(crate) struct Functions(BTreeMap<Name, Arc<Hosted>>);
+#[derive(Default)]
+pub(crate) struct Functions {
+    hosted: BTreeMap<Name, Arc<Hosted>>,
+    /// Where a function may send requests to servers.
+    trust: Option<Arc<Trust>>,
+}
 
 /// A function with what all workers share of it.
 pub(crate) struct Hosted {
@@ -49,19 +55,19 @@ impl Functions {
     ///
     /// # Errors
     /// [`PrepareError::Function`], [`PrepareError::Functions`], [`PrepareError::Read`],
-    /// [`PrepareError::Declaration`].
+    /// [`PrepareError::Declaration`], [`PrepareError::Trust`].
     pub(crate) fn load(
         site: &Site,
         (engine, cache): (&Engine, Option<Arc<Cache>>),
         declarations: &Declarations,
     ) -> Result<Self, PrepareError> {
         if site.functions.is_empty() {
-            return Ok(Self(BTreeMap::new()));
+            return Ok(Self::default());
         }
         let runtime = Runtime::with_cache(engine, cache)
             .map_err(|error| PrepareError::Functions(error.to_string()))?;
         let all = AllTurns::new(site.function_instances);
-        let hosted = |(name, function): (&Name, &Function)| {
+        let hosted = |(name, function): (&Name, &Function)| -> Result<_, PrepareError> {
             let bytes = bytes_of(site, function)?;
             declarations
                 .admit(&function.into(), &bytes)
@@ -69,21 +75,26 @@ impl Functions {
             let hosted = Hosted::load((&runtime, function), &bytes, &all)?;
             Ok((name.clone(), Arc::new(hosted)))
         };
-        site.functions
-            .iter()
-            .map(hosted)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let hosted = site.functions.iter().map(hosted);
+        Ok(Self {
+            hosted: hosted.collect::<Result<_, _>>()?,
+            trust: trust(site)?.map(Arc::new),
+        })
+    }
+
+    /// Who may sign certificates of servers; `None`: no function may reach any.
+    fn trust(&self) -> Option<&Arc<Trust>> {
+        self.trust.as_ref()
     }
 
     /// The function of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Hosted>> {
-        self.0.get(name)
+        self.hosted.get(name)
     }
 
     /// What every function did.
     pub(crate) fn reports(&self) -> Vec<(Name, FunctionReport)> {
-        let reports = self.0.iter();
+        let reports = self.hosted.iter();
         reports
             .map(|(name, hosted)| (name.clone(), hosted.report()))
             .collect()
@@ -119,6 +130,23 @@ impl Hosted {
         self.stats
             .report(self.loaded.kind().name(), running, waiting)
     }
+}
+
+/// Reads who is trusted, where any function may need it.
+fn trust(site: &Site) -> Result<Option<Trust>, PrepareError> {
+    let mut functions = site.functions.values();
+    if functions.all(|function| function.grants.http.is_empty()) {
+        return Ok(None);
+    }
+    let trust = Trust::load(&site.trust)?;
+    if trust.signers() == 0 {
+        tracing::warn!(
+            system = site.trust.system,
+            "no certificate of any server will be accepted: this machine has no certificates of \
+             authorities, and trust.files names none"
+        );
+    }
+    Ok(Some(trust))
 }
 
 /// The module of a function.

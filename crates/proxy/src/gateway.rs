@@ -178,6 +178,9 @@ pub enum PrepareError {
         #[source]
         error: Box<weir_functions::LoadError>,
     },
+    /// Who is trusted cannot be read.
+    #[error(transparent)]
+    Trust(#[from] weir_tls::TrustError),
     /// No function can run here.
     #[error("there are functions, and no engine for them: {0}")]
     Functions(String),

@@ -23,7 +23,7 @@ use weir_model::{Name, Site};
 
 pub(crate) use body::{UpstreamBody, UpstreamError};
 pub(crate) use cluster::{Checkout, Cluster, Lease, Place, Reuse};
-pub(crate) use connection::ConnectError;
+pub(crate) use connection::{ConnectError, Encryption};
 pub(crate) use host::Host;
 pub(crate) use names::Resolver;
 pub(crate) use outflow::{BodyReader, BodySender};

@@ -182,6 +182,11 @@ pub enum ProjectLanguage {
     /// AssemblyScript.
     #[value(name = "assemblyscript")]
     AssemblyScript,
+    /// Python 3.10 or later: functions only.
+    Python,
+    /// JavaScript: functions only.
+    #[value(name = "javascript")]
+    JavaScript,
 }
 
 /// How a function is called.
@@ -246,7 +251,8 @@ pub struct Compile {
     /// Folder of the cache; made if it is not there. Left out: the configuration's, or this user's.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache: Option<PathBuf>,
-    /// Compile all that this configuration uses, too, each for its filters' engines.
+    /// Compile all that this configuration uses, too, each for its filters' engines, or that of
+    /// functions.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub configuration: Option<PathBuf>,
 }
@@ -269,9 +275,10 @@ pub struct Run {
     /// The module.
     #[arg(value_name = "MODULE", value_hint = ValueHint::FilePath)]
     pub module: PathBuf,
-    /// Call this export with the arguments, and print what it answers. A number stands for a parameter;
-    /// text for two: its address and length, in memory that the module's allocator gave. `text:5` is
-    /// text.
+    /// Call this export with the arguments, and print what it answers. Of a core module a number stands
+    /// for a parameter; text for two: its address and length, in memory that the module's allocator
+    /// gave. `text:5` is text. Of a component (`name`, or `interface#name`) text stands for a string,
+    /// and JSON for everything else.
     #[arg(long, value_name = "EXPORT")]
     pub invoke: Option<String>,
     /// Run `_start` before the export.
@@ -286,9 +293,13 @@ pub struct Run {
     /// A folder that the module may read and write, and what it is called there; may be repeated.
     #[arg(long, value_name = "FOLDER[::NAME]", value_parser = run::folder)]
     pub dir: Vec<(PathBuf, String)>,
-    /// A host that the module may send HTTP requests to; may be repeated.
+    /// A host that the module may send requests to, of `http` and `https`; may be repeated.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub allow: Vec<String>,
+    /// A file with certificates, in the PEM format, of those who sign for servers of `https`, beside
+    /// those whom this machine trusts; may be repeated.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca: Vec<PathBuf>,
     /// A shared map, empty and in memory, that the module may use; may be repeated.
     #[arg(long, value_name = "NAME")]
     pub map: Vec<String>,

@@ -11,6 +11,7 @@ mod new;
 mod plugin;
 pub(crate) mod run;
 mod serve;
+mod suited;
 
 use crate::cli::{Cli, Command};
 use crate::failure::{Failure, Outcome};

@@ -46,6 +46,10 @@ pub(super) fn describe(site: &Site) -> Value {
         "filters": filters.collect::<Map<_, _>>(),
         "functions": functions::describe(site),
         "function_instances": site.function_instances,
+        "trust": {
+            "system": site.trust.system,
+            "files": site.trust.files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>(),
+        },
         "maps": maps.collect::<Map<_, _>>(),
         "stores": stores::describe(site),
         "background": uses(&site.background),

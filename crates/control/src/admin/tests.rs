@@ -109,6 +109,7 @@ fn site() -> Site {
         filters: std::iter::once(("guard".into(), filter())).collect(),
         functions: BTreeMap::new(),
         function_instances: 1,
+        trust: weir_model::Trust::default(),
         maps: BTreeMap::new(),
         stores: std::iter::once(("shared".into(), store())).collect(),
         background: Vec::new(),

@@ -13,7 +13,7 @@ use crate::shape::basic::{List, Switch, choices};
 use crate::shape::named::{Clusters, Defined, Filters, Functions, Maps, Modules, Pairs, Stores};
 use crate::shape::quantity::{Count, DAY_MS, Time};
 use crate::shape::section::section;
-use crate::shape::text::{Address, Loose, Text};
+use crate::shape::text::{Address, FilePath, Loose, Text};
 use crate::shape::{Catalog, Placed, Reader, Shape, Sort};
 use crate::yaml::{self, Node};
 
@@ -33,6 +33,8 @@ section! {
         /// Calls of functions that run at once, all functions and workers together.
         function_instances: Count<1, { limits::functions::ALL_INSTANCES_MAX }>
             = Count(u64::from(limits::functions::ALL_INSTANCES));
+        /// Whose certificates functions believe when they send requests to `https`.
+        trust: TrustText = TrustText::default();
         /// Maps that modules share.
         maps: Pairs<Defined<Maps>, MapText> = Pairs(Vec::new());
         /// What keeps maps that are not to be in memory.
@@ -51,6 +53,26 @@ section! {
         code_cache: Switch<CodeCacheText> = Switch::On(CodeCacheText::default());
         /// Who owns this configuration.
         managed_by: Manager = Manager::File;
+    }
+}
+
+section! {
+    /// Whose signature makes a server's certificate a good one. Names and dates are always checked.
+    struct TrustText = "trust" {
+        /// Whether those whom this machine trusts are believed.
+        system: bool = true;
+        /// Files with certificates of others, in the PEM format; relative paths start at the folder of
+        /// the configuration file.
+        files: List<Placed<FilePath>, 0, { limits::functions::TRUST_FILES_MAX }> = List(Vec::new());
+    }
+}
+
+impl Default for TrustText {
+    fn default() -> Self {
+        Self {
+            system: true,
+            files: List(Vec::new()),
+        }
     }
 }
 

@@ -21,6 +21,8 @@ fn granted(host: HostRule, port: Option<u16>, is_private: bool) -> HostGrant {
 fn every_key_of_a_function_arrives() {
     let site = loaded(WHOLE).site;
     assert_eq!(site.function_instances, 200);
+    assert!(!site.trust.system);
+    assert!(site.trust.files[0].ends_with("authority.pem"));
     let route = &site.listeners[0].routes[3];
     assert_eq!(route.action, Action::Function("thumbnail".into()));
     let function = &site.functions["thumbnail"];

@@ -24,6 +24,7 @@ pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("limiter.wasm"), b"").unwrap();
     fs::write(folder.path().join("users.map"), b"").unwrap();
+    fs::write(folder.path().join("authority.pem"), b"").unwrap();
     folder
 }
 

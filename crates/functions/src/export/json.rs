@@ -73,7 +73,7 @@ fn body(ty: Option<&Type>, value: Val) -> Bytes {
 }
 
 /// Where in the arguments a value stands.
-enum Path<'p> {
+pub(super) enum Path<'p> {
     Root(&'p str),
     Field(&'p Path<'p>, &'p str),
     Item(&'p Path<'p>, usize),
@@ -121,7 +121,7 @@ fn field(ty: &Type, value: Option<Value>, path: &Path<'_>) -> Result<Val, String
 }
 
 /// A value of a type.
-fn read(ty: &Type, value: Value, path: &Path<'_>) -> Result<Val, String> {
+pub(super) fn read(ty: &Type, value: Value, path: &Path<'_>) -> Result<Val, String> {
     let odd = |value: &Value| format!("{path}: expected {}, but found {}", name(ty), shown(value));
     let all = |ty: &Type, values: Vec<Value>| -> Result<Vec<Val>, String> {
         let read = |(index, value)| read(ty, value, &Path::Item(path, index));

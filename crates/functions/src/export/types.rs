@@ -39,6 +39,14 @@ impl Form {
         }
     }
 
+    /// How what a function answers stands, if it answers anything but an error.
+    pub(super) fn of_whole(ty: Option<&Type>) -> Option<Self> {
+        match ty? {
+            Type::Result(result) => result.ok().as_ref().map(Self::of),
+            other => Some(Self::of(other)),
+        }
+    }
+
     /// `None`: the result, or a part of it, is JSON.
     pub(super) fn of_result(ty: Option<&Type>) -> Option<PlainResult> {
         match ty {

@@ -4,8 +4,10 @@ use http::uri::Scheme;
 use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use weir_model::limits::functions as of;
+use weir_tls::Failure;
 
 use crate::door::Door;
+use crate::fault::FaultKind;
 use crate::message::BodyError;
 use crate::surroundings::{Fetch, FetchError};
 
@@ -71,9 +73,22 @@ fn error_of(error: FetchError) -> Error {
         },
         FetchError::BadRequest(_) => Error::HttpRequestUriInvalid,
         FetchError::Connect(_) => Error::ConnectionRefused,
+        FetchError::Encryption(failure) => error_of_encryption(failure),
         FetchError::Broken(_) => Error::HttpProtocolError,
         FetchError::TimedOut(_) => Error::ConnectionTimeout,
         FetchError::Function(text) => Error::InternalError(Some(text)),
+    }
+}
+
+fn error_of_encryption(failure: Failure) -> Error {
+    match failure {
+        Failure::Certificate(_) => Error::TlsCertificateError,
+        Failure::Alert { code, name } => Error::TlsAlertReceived {
+            alert_id: Some(code),
+            alert_message: Some(name),
+        },
+        Failure::Protocol(_) => Error::TlsProtocolError,
+        Failure::Broken(_) => Error::ConnectionTerminated,
     }
 }
 
@@ -83,7 +98,7 @@ pub(crate) fn error_of_body(error: BodyError) -> Error {
         BodyError::Cut => Error::ConnectionTerminated,
         BodyError::TooLong { limit } => Error::HttpRequestBodySize(Some(limit)),
         BodyError::TimedOut => Error::ConnectionReadTimeout,
-        BodyError::Function(text) => Error::InternalError(Some(text)),
+        BodyError::Function { text, .. } => Error::InternalError(Some(text)),
     }
 }
 
@@ -91,6 +106,10 @@ pub(crate) fn error_of_body(error: BodyError) -> Error {
 pub(crate) fn body_error_of(error: &Error) -> BodyError {
     match error {
         Error::ConnectionTerminated => BodyError::Cut,
-        error => BodyError::Function(error.to_string()),
+        // A guest that has failed is told as its fault: this is a body that is none.
+        error => BodyError::Function {
+            kind: FaultKind::BadResponse,
+            text: error.to_string(),
+        },
     }
 }

@@ -46,6 +46,7 @@ impl Unfetched {
             Self::Fetch(FetchError::Unresolved(_)) => Errno::HOSTUNREACH,
             Self::Fetch(FetchError::Connect(_)) => Errno::CONNREFUSED,
             Self::Fetch(FetchError::TimedOut(_)) => Errno::TIMEDOUT,
+            Self::Fetch(FetchError::Encryption(_)) => Errno::PROTO,
             Self::Fetch(FetchError::Broken(_) | FetchError::Function(_)) | Self::Body(_) => {
                 Errno::IO
             }

@@ -27,6 +27,7 @@ impl Errno {
     pub(crate) const NOENT: Self = Self(44);
     pub(crate) const NOMEM: Self = Self(48);
     pub(crate) const NOTSUP: Self = Self(58);
+    pub(crate) const PROTO: Self = Self(65);
     pub(crate) const TIMEDOUT: Self = Self(73);
 }
 

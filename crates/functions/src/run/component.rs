@@ -1,101 +1,67 @@
-//! Components that are commands: `wasi:cli/run` of WASI 0.2 and 0.3.
+//! Components: programs (`wasi:cli/run` of WASI 0.2 and 0.3), or any exported function.
 
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Engine, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2, p3};
+use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 
-use super::{Ended, RunError, ended};
-
-/// The data of its store.
-struct Guest {
-    wasi: WasiCtx,
-    table: ResourceTable,
-}
-
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
-    }
-}
-
-/// The export, without its version.
-const RUN: &str = "wasi:cli/run@0.";
+use super::{Ended, Program, RunError, ended};
+use crate::cell::Cell;
+use crate::cli;
+use crate::door::Door;
+use crate::export::hand::{self, Call};
+use crate::http::{exports, linker};
+use crate::surroundings::Surroundings;
 
 /// Runs it to its end.
 pub(super) async fn run(
-    engine: &Engine,
-    module: &[u8],
+    (engine, module): (&Engine, &[u8]),
+    program: &Program,
     mut wasi: WasiCtxBuilder,
+    surroundings: Box<dyn Surroundings>,
 ) -> Result<Ended, RunError> {
     let component = Component::new(engine, module)
         .map_err(|error| RunError::Corrupted(format!("{error:#}")))?;
-    let guest = Guest {
-        wasi: wasi.build(),
-        table: ResourceTable::new(),
+    // What can be said of the arguments is said before anything runs.
+    let call = match &program.invoke {
+        Some(invoke) => Some(Call::new(&component, &invoke.export, &program.arguments)?),
+        None => None,
     };
-    let store = Store::new(engine, guest);
     let import = |error: wasmtime::Error| RunError::Import(format!("{error:#}"));
-    let mut linker = Linker::new(engine);
-    p2::add_to_linker_async(&mut linker).map_err(import)?;
-    p3::add_to_linker(&mut linker).map_err(import)?;
-    let linked = linker.instantiate_pre(&component).map_err(import)?;
-    let names = exports(&component);
-    let has = |minor: char| {
-        let mut versions = names.iter().filter_map(|name| name.strip_prefix(RUN));
-        versions.any(|version| version.starts_with(minor))
-    };
-    // What a toolchain for 0.2 makes of a program for 0.3 has both, and only the newer does something.
-    if has('3') {
-        let command = p3::bindings::CommandPre::new(linked).map_err(import)?;
-        return newer(store, command).await;
+    let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
+    let linked = linked.map_err(import)?;
+    let cell = Cell::unlimited(wasi.build(), Door::new(surroundings));
+    let mut store = Store::new(engine, cell);
+    if let Some(call) = call {
+        return invoked(&mut store, &linked, call).await;
     }
-    if has('2') {
-        let command = p2::bindings::CommandPre::new(linked).map_err(import)?;
-        return older(store, command).await;
-    }
-    Err(RunError::Export {
+    let program = cli::Program::new(&component, linked).map_err(import)?;
+    let program = program.ok_or_else(|| RunError::Export {
         wanted: "wasi:cli/run".to_owned(),
-        found: names.join(", "),
-    })
-}
-
-async fn older(
-    mut store: Store<Guest>,
-    command: p2::bindings::CommandPre<Guest>,
-) -> Result<Ended, RunError> {
-    let ran = async {
-        let command = command.instantiate_async(&mut store).await?;
-        command.wasi_cli_run().call_run(&mut store).await
-    };
-    told(ran.await)
-}
-
-async fn newer(
-    mut store: Store<Guest>,
-    command: p3::bindings::CommandPre<Guest>,
-) -> Result<Ended, RunError> {
-    let ran = async {
-        let command = command.instantiate_async(&mut store).await?;
-        let run = store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await);
-        run.await?
-    };
-    told(ran.await)
-}
-
-/// Its own failure is the exit code 1.
-fn told(ran: wasmtime::Result<Result<(), ()>>) -> Result<Ended, RunError> {
-    match ran {
+        found: exports(&component),
+    })?;
+    match program.run(&mut store).await {
+        // Its own failure is the exit code 1.
         Ok(Err(())) => Ok(Ended::Exit(1)),
         Ok(Ok(())) => ended(Ok(())),
         Err(error) => ended(Err(error)),
     }
 }
 
-fn exports(component: &Component) -> Vec<String> {
-    let ty = component.component_type();
-    let names = ty.exports(component.engine());
-    names.map(|(name, _)| name.to_owned()).collect()
+async fn invoked(
+    store: &mut Store<Cell>,
+    linked: &InstancePre<Cell>,
+    call: Call,
+) -> Result<Ended, RunError> {
+    let called = async {
+        let instance = linked.instantiate_async(&mut *store).await?;
+        call.made(store, instance).await
+    };
+    match called.await {
+        Ok(hand::Told::Result(bytes)) => Ok(Ended::Told(bytes)),
+        Ok(hand::Told::Refusal(bytes)) => Ok(Ended::Refused(bytes)),
+        Err(error) => match error.downcast_ref() {
+            Some(I32Exit(code)) => Ok(Ended::Exit(*code)),
+            None => Err(RunError::Trapped(weir_guest::told(&error))),
+        },
+    }
 }

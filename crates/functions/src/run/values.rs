@@ -19,6 +19,14 @@ pub enum ArgumentError {
         /// What was expected.
         expected: &'static str,
     },
+    /// One is no value of its type.
+    #[error("{export}: {reason}")]
+    Value {
+        /// The export.
+        export: String,
+        /// Which, and what was expected.
+        reason: String,
+    },
     /// Too many or too few.
     #[error("{export} is {ty}: {given} arguments do not fit its {expected} parameters")]
     Count {

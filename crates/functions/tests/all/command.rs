@@ -1,7 +1,7 @@
 //! WASI commands that answer requests.
 
 use http_body_util::BodyExt as _;
-use weir_functions::{FaultKind, Kind, Loaded, Peer, Stream};
+use weir_functions::{Fault, FaultKind, Kind, Loaded, Peer, Stream};
 use weir_model::{FunctionKind, Variable};
 
 use crate::world::{World, answer, body, function, get, on_worker, runtime};
@@ -241,4 +241,51 @@ fn standard_error_is_the_log() {
         .collect();
     let expected = ["Status: 200", "", "x", "rest"].map(|line| (Stream::Error, line));
     assert_eq!(lines, expected);
+}
+
+/// A component that prints a response and ends so.
+fn program(result: &str) -> Vec<u8> {
+    let text = include_str!("program.wat").replace("RESULT", result);
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_component_may_be_a_command() {
+    for kind in [FunctionKind::Command, FunctionKind::Auto] {
+        let loaded = Loaded::new(runtime(), &function(kind), &program("0")).unwrap();
+        assert_eq!(loaded.kind(), Kind::Command);
+        let (status, body) = answer(&loaded, get("/")).unwrap();
+        assert_eq!((status, &*body), (200, &b"printed"[..]));
+    }
+    // Its own word for a failure counts as an exit code does.
+    let loaded = Loaded::new(runtime(), &function(FunctionKind::Command), &program("1")).unwrap();
+    let (world, _) = World::new();
+    let failed = on_worker(async {
+        let body = loaded.call(get("/"), world).await?.into_body().collect();
+        Ok(body.await.map(|_| ()))
+    });
+    let told = match failed {
+        Err(fault) => Fault::to_string(&fault),
+        Ok(Err(error)) => error.to_string(),
+        Ok(Ok(())) => panic!("it said that it failed"),
+    };
+    assert!(told.contains("exit code 1"), "{told}");
+}
+
+#[test]
+fn a_component_that_is_no_program_is_explained() {
+    let refused = |kind, module: &[u8]| {
+        let loaded = Loaded::new(runtime(), &function(kind), module);
+        loaded.err().unwrap().to_string()
+    };
+    let empty = wat::parse_str("(component)").unwrap();
+    let told = refused(FunctionKind::Command, &empty);
+    assert!(
+        told.contains("wasi:cli/run") && told.contains("nothing"),
+        "{told}"
+    );
+    let told = refused(FunctionKind::Auto, &empty);
+    assert!(told.contains("wasi:http/incoming-handler"), "{told}");
+    let told = refused(FunctionKind::Core, &program("0"));
+    assert!(told.contains("expected a core module"), "{told}");
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt as _;
-use weir_functions::{FaultKind, FetchError, Kind, LoadError, Loaded, Response, Stream};
+use weir_functions::{BodyError, FaultKind, FetchError, Kind, LoadError, Loaded, Response, Stream};
 use weir_model::{Function, FunctionKind, Variable};
 
 use crate::world::{World, answer, body, function, get, on_worker, runtime};
@@ -239,6 +239,35 @@ fn a_body_is_streamed_and_ends_as_its_guest_does() {
     assert!(cut.contains("unreachable"), "{cut}");
     let exit = read(&format!("{long} (call $exit (i32.const 0)) (i32.const 0)"));
     assert_eq!(exit.unwrap(), 131_072);
+}
+
+/// Of what kind a failure in the middle of a body is.
+#[track_caller]
+fn check_broken(then: &str, expected: FaultKind) {
+    let handle =
+        format!("(drop (call $write (i32.const 0) (i32.const 131072))) {then} (i32.const 0)");
+    let mut function = function(FunctionKind::Core);
+    function.limits.memory_bytes = 1 << 20;
+    function.limits.time = std::time::Duration::from_millis(100);
+    let loaded = load(&function, &module("", &handle)).unwrap();
+    let (world, _) = World::new();
+    let error = on_worker(async {
+        let response = loaded.call(get("/"), world).await.unwrap();
+        response.into_body().collect().await.unwrap_err()
+    });
+    match error {
+        BodyError::Function { kind, text } => assert_eq!(kind, expected, "{text}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_failure_in_the_body_has_its_kind() {
+    check_broken("(unreachable)", FaultKind::Trap);
+    check_broken("(call $exit (i32.const 3))", FaultKind::Trap);
+    check_broken("(loop $on (br $on))", FaultKind::Deadline);
+    let grow = "(if (i32.eq (memory.grow (i32.const 64)) (i32.const -1)) (then unreachable))";
+    check_broken(grow, FaultKind::Limit);
 }
 
 #[test]

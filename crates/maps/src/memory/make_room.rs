@@ -32,7 +32,8 @@ impl MemoryStore {
         for _ in 0..TRIES_MAX {
             match write(&mut wakes) {
                 Err(error @ MapError::NoSpace { .. })
-                    if self.make_room(wanted(), is_of_a_payer(&error), (&mut left, &mut wakes)) => {}
+                    if self.make_room(wanted(), is_of_a_payer(&error), (&mut left, &mut wakes)) => {
+                }
                 result => return result,
             }
         }

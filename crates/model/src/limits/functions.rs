@@ -37,6 +37,9 @@ pub const DEPTH: u32 = 8;
 /// have reserved four gigabytes.
 pub const ALL_INSTANCES: u32 = 4000;
 
+/// Files of certificates that are trusted: one for each authority of an organisation is plenty.
+pub const TRUST_FILES_MAX: usize = 64;
+
 /// The most instances that may be configured to run at once: the engine has no more places.
 pub const ALL_INSTANCES_MAX: u64 = 4000;
 

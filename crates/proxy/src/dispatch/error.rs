@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::rc::Rc;
 
 use http::StatusCode;
+use weir_tls::Failure;
 
 use crate::upstream::{ConnectError, h2_error};
 
@@ -19,6 +21,9 @@ pub(crate) enum DispatchError {
         /// The system's words.
         reason: Cow<'static, str>,
     },
+    /// The connection could not be encrypted.
+    #[error("{0}")]
+    Encryption(Rc<Failure>),
     /// No connection came about in time.
     #[error("connect timed out")]
     ConnectionTimeout,
@@ -94,6 +99,7 @@ impl DispatchError {
             Self::Protocol => StatusCode::BAD_GATEWAY,
             Self::NoHealthyUpstream
             | Self::ConnectionFailure { .. }
+            | Self::Encryption(_)
             | Self::ConnectionTimeout
             | Self::Terminated
             | Self::Reset
@@ -107,7 +113,7 @@ impl DispatchError {
     pub(crate) fn flags(&self) -> &'static str {
         match self {
             Self::NoHealthyUpstream => "UH",
-            Self::ConnectionFailure { .. } | Self::ConnectionTimeout => "UF",
+            Self::ConnectionFailure { .. } | Self::Encryption(_) | Self::ConnectionTimeout => "UF",
             Self::Terminated => "UC",
             Self::Reset | Self::Refused => "UR",
             Self::Overflow => "UO",
@@ -121,7 +127,7 @@ impl DispatchError {
     pub(crate) fn details(&self) -> Cow<'static, str> {
         match self {
             Self::NoHealthyUpstream => "no_healthy_upstream".into(),
-            Self::ConnectionFailure { .. } => {
+            Self::ConnectionFailure { .. } | Self::Encryption(_) => {
                 let reason = self.transport_failure().unwrap_or_default();
                 let reason = reason.replace(' ', "_");
                 format!(
@@ -151,6 +157,7 @@ impl DispatchError {
     pub(crate) fn transport_failure(&self) -> Option<String> {
         match self {
             Self::ConnectionFailure { reason } => Some(format!("delayed connect error: {reason}")),
+            Self::Encryption(failure) => Some(format!("TLS error: {failure}")),
             Self::NoHealthyUpstream
             | Self::ConnectionTimeout
             | Self::Terminated
@@ -169,7 +176,7 @@ impl DispatchError {
         let reason = match self {
             Self::NoHealthyUpstream => return "no healthy upstream".into(),
             Self::PerTryTimeout => return "upstream request timeout".into(),
-            Self::ConnectionFailure { .. } => "remote connection failure",
+            Self::ConnectionFailure { .. } | Self::Encryption(_) => "remote connection failure",
             Self::ConnectionTimeout => "connection timeout",
             Self::Terminated => "connection termination",
             Self::Reset => "remote reset",
@@ -197,6 +204,7 @@ impl From<ConnectError> for DispatchError {
             ConnectError::Failed(error) => Self::ConnectionFailure {
                 reason: reason(&error),
             },
+            ConnectError::Encryption(failure) => Self::Encryption(failure),
         }
     }
 }

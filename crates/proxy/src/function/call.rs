@@ -134,6 +134,6 @@ pub(crate) fn kind_of(error: &BodyError) -> FaultKind {
         BodyError::Cut => FaultKind::BadResponse,
         BodyError::TooLong { .. } => FaultKind::Limit,
         BodyError::TimedOut => FaultKind::Deadline,
-        BodyError::Function(_) => FaultKind::Trap,
+        BodyError::Function { kind, .. } => *kind,
     }
 }

@@ -23,19 +23,40 @@ use weir_model::{
     Cluster as Settings, Endpoint, EndpointHost, Forward, FunctionLimits, LoadBalancing, Metadata,
     Name, Protocol, Retries,
 };
+use weir_tls::server_name;
 
 use super::address::{Host, Verdict, admits};
 use super::body::{Fetched, Pump, pump};
 use crate::dispatch::{Answered, Attempts, DispatchError, dispatch, length_of};
 use crate::gateway::Shared;
 use crate::message::is_hop_by_hop;
-use crate::upstream::{BodySender, Cluster, Resolver};
+use crate::upstream::{BodySender, Cluster, Encryption, Resolver};
 
 /// Where a request goes, as far as its URI says.
 pub(super) struct Destination {
+    pub(super) scheme: Secrecy,
     pub(super) host: Host,
     pub(super) port: u16,
     pub(super) verdict: Verdict,
+}
+
+/// What a scheme says of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    /// `http`.
+    Plain,
+    /// `https`.
+    Encrypted,
+}
+
+impl Secrecy {
+    /// The port of the scheme.
+    pub(super) const fn port(self) -> u16 {
+        match self {
+            Self::Plain => 80,
+            Self::Encrypted => 443,
+        }
+    }
 }
 
 /// The worker's connections to servers that functions talk to.
@@ -44,14 +65,20 @@ pub(crate) struct Pools(RefCell<Vec<Pool>>);
 
 /// Connections to some addresses of a host.
 struct Pool {
-    host: Name,
-    port: u16,
+    place: Place,
     addresses: Vec<IpAddr>,
     cluster: Rc<Cluster>,
     used: Instant,
 }
 
+/// A host as names of pools have it, its port and scheme.
+type Place = (Name, u16, Secrecy);
+
 impl Destination {
+    fn place(&self) -> Place {
+        (self.name(), self.port, self.scheme)
+    }
+
     fn name(&self) -> Name {
         match &self.host {
             Host::Name(name) => name.as_str().into(),
@@ -92,17 +119,15 @@ impl Pools {
     /// Connections to these addresses. Those of addresses that a name had before are let go.
     fn cluster(
         &self,
-        (host, port): (Name, u16),
+        place: Place,
         addresses: Vec<IpAddr>,
-        resolver: &Arc<Resolver>,
-    ) -> Rc<Cluster> {
+        start: impl FnOnce(Settings) -> Result<Rc<Cluster>, FetchError>,
+    ) -> Result<Rc<Cluster>, FetchError> {
         let pools = &mut *self.0.borrow_mut();
-        let fits = |pool: &&mut Pool| {
-            pool.port == port && pool.host == host && pool.addresses == addresses
-        };
+        let fits = |pool: &&mut Pool| pool.place == place && pool.addresses == addresses;
         if let Some(pool) = pools.iter_mut().find(fits) {
             pool.used = Instant::now();
-            return Rc::clone(&pool.cluster);
+            return Ok(Rc::clone(&pool.cluster));
         }
         if pools.len() >= limits::FETCH_POOLS_MAX
             && let Some(oldest) = (0..pools.len()).min_by_key(|place| pools[*place].used)
@@ -110,22 +135,21 @@ impl Pools {
             // Who uses it still has it.
             pools.swap_remove(oldest);
         }
-        let cluster = Cluster::start(settings((&host, port), &addresses), resolver);
+        let cluster = start(settings(&place, &addresses))?;
         pools.push(Pool {
-            host,
-            port,
+            place,
             addresses,
             cluster: Rc::clone(&cluster),
             used: Instant::now(),
         });
-        cluster
+        Ok(cluster)
     }
 }
 
-fn settings((host, port): (&Name, u16), addresses: &[IpAddr]) -> Settings {
+fn settings((host, port, _): &Place, addresses: &[IpAddr]) -> Settings {
     let endpoint = |address: &IpAddr| Endpoint {
         host: EndpointHost::Ip(*address),
-        port,
+        port: *port,
     };
     Settings {
         name: Name::clone(host),
@@ -139,6 +163,32 @@ fn settings((host, port): (&Name, u16), addresses: &[IpAddr]) -> Settings {
         dns_refresh: Duration::from_hours(1),
         metadata: Metadata::default(),
     }
+}
+
+/// The cluster of a destination whose addresses were judged.
+fn cluster(
+    shared: &Shared,
+    to: &Destination,
+    addresses: Vec<IpAddr>,
+) -> Result<Rc<Cluster>, FetchError> {
+    let resolver = &shared.process.resolver;
+    let trust = shared.process.functions.trust();
+    let start = |settings| match (to.scheme, trust) {
+        (Secrecy::Plain, _) => Ok(Cluster::start(settings, resolver)),
+        (Secrecy::Encrypted, Some(trust)) => {
+            let name = to.name();
+            let named = server_name(&name);
+            let bad = || FetchError::BadRequest(format!("no certificate is made out to {name}"));
+            let encryption = Encryption {
+                trust: Arc::clone(trust),
+                name: named.ok_or_else(bad)?,
+            };
+            Ok(Cluster::start_encrypted(settings, encryption, resolver))
+        }
+        // It is loaded where any function is granted a host.
+        (Secrecy::Encrypted, None) => Err(FetchError::NotGranted(to.name().to_string())),
+    };
+    shared.pools.cluster(to.place(), addresses, start)
 }
 
 /// Sends a request whose destination is granted by name.
@@ -164,9 +214,7 @@ pub(super) async fn send(
     let addresses = addresses
         .await
         .map_err(|_late| FetchError::TimedOut("looking up the name"))??;
-    let cluster = shared
-        .pools
-        .cluster((to.name(), to.port), addresses, resolver);
+    let cluster = cluster(shared, &to, addresses)?;
     let (mut head, body) = fetch.request.into_parts();
     finish_head(&mut head)?;
     let (sender, pump) = if body.is_end_stream() {
@@ -240,6 +288,7 @@ fn failure(error: &DispatchError) -> FetchError {
         DispatchError::ConnectionFailure { .. }
         | DispatchError::NoHealthyUpstream
         | DispatchError::Overflow => FetchError::Connect(error.to_string()),
+        DispatchError::Encryption(failure) => FetchError::Encryption(failure.as_ref().clone()),
         DispatchError::ConnectionTimeout => FetchError::TimedOut("connecting"),
         DispatchError::PerTryTimeout => FetchError::TimedOut("the response's head"),
         DispatchError::Aborted => FetchError::BadRequest("its body broke off".to_owned()),
@@ -265,6 +314,7 @@ mod tests {
 
     fn to(verdict: Verdict) -> Destination {
         Destination {
+            scheme: Secrecy::Plain,
             host: Host::Name("a.example".into()),
             port: 80,
             verdict,
@@ -324,16 +374,22 @@ mod tests {
             .run_until(async {
                 let pools = Pools::default();
                 let resolver = Resolver::system();
-                let key = || (Name::from("a.example"), 80);
-                let ip = |text: &str| vec![text.parse::<IpAddr>().unwrap()];
-                let first = pools.cluster(key(), ip("93.184.216.34"), &resolver);
-                let same = pools.cluster(key(), ip("93.184.216.34"), &resolver);
-                let other = pools.cluster(key(), ip("127.0.0.1"), &resolver);
+                let get = |place: Place, ip: &str| {
+                    let start = |settings| Ok(Cluster::start(settings, &resolver));
+                    let ip = vec![ip.parse::<IpAddr>().unwrap()];
+                    pools.cluster(place, ip, start).unwrap()
+                };
+                let key = |secrecy| (Name::from("a.example"), 80, secrecy);
+                let first = get(key(Secrecy::Plain), "93.184.216.34");
+                let same = get(key(Secrecy::Plain), "93.184.216.34");
+                let other = get(key(Secrecy::Plain), "127.0.0.1");
+                let encrypted = get(key(Secrecy::Encrypted), "93.184.216.34");
                 assert!(Rc::ptr_eq(&first, &same));
                 assert!(!Rc::ptr_eq(&first, &other));
+                assert!(!Rc::ptr_eq(&first, &encrypted));
                 for number in 0..2 * limits::FETCH_POOLS_MAX {
                     let name = Name::from(format!("{number}.example"));
-                    pools.cluster((name, 80), ip("93.184.216.34"), &resolver);
+                    get((name, 80, Secrecy::Plain), "93.184.216.34");
                 }
                 assert_eq!(pools.0.borrow().len(), limits::FETCH_POOLS_MAX);
             })

@@ -14,15 +14,12 @@ use weir_model::Name;
 use super::address::{Host, Verdict, judge};
 use super::body::Flying;
 use super::call::call;
-use super::client::{self, Destination};
+use super::client::{self, Destination, Secrecy};
 use super::live::Live;
 use super::stats::FetchOutcome;
 
 /// The scheme of functions of this gateway.
 const OWN_SCHEME: &str = "weir";
-
-/// The port of `http`.
-const HTTP_PORT: u16 = 80;
 
 type Fetched = Result<Response, FetchError>;
 
@@ -67,29 +64,27 @@ impl Live {
             let text = "a user in a URI belongs into the field authorization";
             return Err(FetchError::BadRequest(text.to_owned()));
         }
-        match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => {}
+        let scheme = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => Secrecy::Plain,
+            Some(scheme) if *scheme == Scheme::HTTPS => Secrecy::Encrypted,
             Some(scheme) if scheme.as_str() == OWN_SCHEME => {
                 return self.callee(authority.host()).map(Target::Function);
             }
-            Some(scheme) if *scheme == Scheme::HTTPS => {
-                let text = "this version of the gateway speaks no TLS to servers; use http, by way of a \
-                            proxy that adds TLS";
-                return Err(FetchError::Connect(text.to_owned()));
-            }
             Some(scheme) => {
-                let text = format!("no scheme but http and {OWN_SCHEME} is known, found {scheme}");
+                let text =
+                    format!("no scheme but http, https and {OWN_SCHEME} is known, found {scheme}");
                 return Err(FetchError::BadRequest(text));
             }
             None => return Err(FetchError::BadRequest("no scheme".to_owned())),
-        }
+        };
         let host = Host::of(authority.host());
         let host = host.ok_or_else(|| FetchError::BadRequest("no host".to_owned()))?;
-        let port = authority.port_u16().unwrap_or(HTTP_PORT);
+        let port = authority.port_u16().unwrap_or(scheme.port());
         let grants = &self.hosted.model.grants.http;
-        match judge(grants, &host, (port, HTTP_PORT)) {
+        match judge(grants, &host, (port, scheme.port())) {
             Verdict::Refused => Err(FetchError::NotGranted(authority.to_string())),
             verdict => Ok(Target::Server(Destination {
+                scheme,
                 host,
                 port,
                 verdict,

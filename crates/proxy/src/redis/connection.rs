@@ -234,6 +234,9 @@ impl From<Checkout> for Broken {
             Checkout::NoHost | Checkout::Overflow => Self::NoPlace,
             Checkout::Connect(ConnectError::TimedOut) => Self::Connect("it takes too long".into()),
             Checkout::Connect(ConnectError::Failed(error)) => Self::Connect(error.to_string()),
+            Checkout::Connect(ConnectError::Encryption(failure)) => {
+                Self::Connect(failure.to_string())
+            }
         }
     }
 }

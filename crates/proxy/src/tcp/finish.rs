@@ -71,7 +71,9 @@ impl Ending {
     /// There is no upstream.
     pub(super) fn unconnected(error: &DispatchError) -> Self {
         let flags = match error {
-            DispatchError::ConnectionFailure { .. } | DispatchError::ConnectionTimeout => "UF,URX",
+            DispatchError::ConnectionFailure { .. }
+            | DispatchError::Encryption(_)
+            | DispatchError::ConnectionTimeout => "UF,URX",
             _ => error.flags(),
         };
         Self {

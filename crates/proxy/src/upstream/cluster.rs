@@ -17,7 +17,7 @@ use weir_model::{EndpointHost, Protocol};
 
 use super::balance::{Balancer, Chance};
 use super::carrier::Carrier;
-use super::connection::ConnectError;
+use super::connection::{ConnectError, Encryption};
 use super::host::Host;
 use super::names::Resolver;
 use super::session::Seat;
@@ -26,6 +26,8 @@ use super::session::Seat;
 #[derive(Debug)]
 pub(crate) struct Cluster {
     model: weir_model::Cluster,
+    /// How connections of HTTP/1.1 are encrypted; `None`: they are not.
+    encryption: Option<Encryption>,
     hosts: RefCell<Rc<[Rc<Host>]>>,
     balancer: Balancer,
     ejected: Cell<usize>,
@@ -75,6 +77,22 @@ impl Cluster {
     /// Starts with the fixed addresses, and looks the names up in the background. Must be called
     /// inside a `LocalSet`.
     pub(crate) fn start(model: weir_model::Cluster, resolver: &Arc<Resolver>) -> Rc<Self> {
+        Self::begin((model, None), resolver)
+    }
+
+    /// The same, with connections that are encrypted.
+    pub(crate) fn start_encrypted(
+        model: weir_model::Cluster,
+        encryption: Encryption,
+        resolver: &Arc<Resolver>,
+    ) -> Rc<Self> {
+        Self::begin((model, Some(encryption)), resolver)
+    }
+
+    fn begin(
+        (model, encryption): (weir_model::Cluster, Option<Encryption>),
+        resolver: &Arc<Resolver>,
+    ) -> Rc<Self> {
         let requests = match model.protocol {
             Protocol::Http1 => 1,
             Protocol::Http2 => H2_STREAMS_MAX,
@@ -93,6 +111,7 @@ impl Cluster {
             is_warm: Cell::new(names.is_empty()),
             warmed: Notify::new(),
             tasks: RefCell::default(),
+            encryption,
             model,
         });
         cluster.update(&vec![None; names.len()]);
@@ -395,7 +414,9 @@ impl Place {
             return Ok(self.lease(Carrier::Own(connection)));
         }
         self.cluster.make_room();
-        let opened = self.host.open(self.cluster.model.connect_timeout).await;
+        let limit = self.cluster.model.connect_timeout;
+        let encryption = self.cluster.encryption.as_ref();
+        let opened = self.host.open(limit, encryption).await;
         let connection = opened.map_err(|error| self.blame(error))?;
         Ok(self.lease(Carrier::Own(connection)))
     }

@@ -1,10 +1,11 @@
-//! One HTTP/1.1 connection to an endpoint.
+//! One HTTP/1.1 connection to an endpoint, encrypted or not.
 
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use weir_model::limits::{RESPONSE_HEAD_BYTES, UPSTREAM_READ_BYTES};
+use weir_tls::{Failure, ServerName, TlsStream, Trust};
 
 use super::outflow::BodyReader;
 
@@ -34,6 +37,16 @@ pub(crate) struct Connection {
 pub(crate) enum ConnectError {
     TimedOut,
     Failed(Rc<io::Error>),
+    /// It is there, but not encrypted.
+    Encryption(Rc<Failure>),
+}
+
+/// How connections of a cluster are encrypted.
+#[derive(Clone, Debug)]
+pub(crate) struct Encryption {
+    pub(crate) trust: Arc<Trust>,
+    /// Whose certificate the servers must have.
+    pub(crate) name: ServerName<'static>,
 }
 
 impl ConnectError {
@@ -54,10 +67,27 @@ pub(super) async fn connect(peer: SocketAddr, limit: Duration) -> Result<TcpStre
 }
 
 impl Connection {
-    /// Opens a connection.
-    pub(super) async fn open(peer: SocketAddr, limit: Duration) -> Result<Self, ConnectError> {
+    /// Opens a connection; within the limit it is encrypted, too.
+    pub(super) async fn open(
+        peer: SocketAddr,
+        limit: Duration,
+        encryption: Option<&Encryption>,
+    ) -> Result<Self, ConnectError> {
+        let begun = Instant::now();
         let stream = connect(peer, limit).await?;
         let local = stream.local_addr().map_err(ConnectError::of)?;
+        let stream = match encryption {
+            None => Stream::Plain(stream),
+            Some(encryption) => {
+                let left = limit.saturating_sub(begun.elapsed());
+                let encrypting = encryption.trust.encrypt(&encryption.name, stream);
+                match tokio::time::timeout(left, encrypting).await {
+                    Ok(Ok(stream)) => Stream::Encrypted(Box::new(stream)),
+                    Ok(Err(failure)) => return Err(ConnectError::Encryption(Rc::new(failure))),
+                    Err(_elapsed) => return Err(ConnectError::TimedOut),
+                }
+            }
+        };
         let heard = Rc::new(Cell::new(false));
         let wire = TokioIo::new(Wire {
             stream,
@@ -103,8 +133,23 @@ impl Drop for Connection {
 
 /// A socket that notes when bytes come.
 struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     heard: Rc<Cell<bool>>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+/// The same call of either stream.
+macro_rules! either {
+    ($stream:expr, $call:ident($($argument:expr),*)) => {
+        match &mut $stream {
+            Stream::Plain(stream) => Pin::new(stream).$call($($argument),*),
+            Stream::Encrypted(stream) => Pin::new(&mut **stream).$call($($argument),*),
+        }
+    };
 }
 
 impl AsyncRead for Wire {
@@ -114,7 +159,7 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = either!(self.stream, poll_read(cx, buf));
         if buf.filled().len() > before {
             self.heard.set(true);
         }
@@ -128,7 +173,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        either!(self.stream, poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -136,18 +181,21 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        either!(self.stream, poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Encrypted(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        either!(self.stream, poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        either!(self.stream, poll_shutdown(cx))
     }
 }

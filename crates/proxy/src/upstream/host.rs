@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use weir_model::Ejection;
 
-use super::connection::{ConnectError, Connection, connect};
+use super::connection::{ConnectError, Connection, Encryption, connect};
 use super::session::{Session, Sessions};
 
 /// One address of a cluster.
@@ -76,8 +76,13 @@ impl Host {
     }
 
     /// Opens a connection for one request at a time.
-    pub(super) async fn open(&self, limit: Duration) -> Result<Connection, ConnectError> {
-        self.reach(|address| Connection::open(address, limit)).await
+    pub(super) async fn open(
+        &self,
+        limit: Duration,
+        encryption: Option<&Encryption>,
+    ) -> Result<Connection, ConnectError> {
+        self.reach(|address| Connection::open(address, limit, encryption))
+            .await
     }
 
     /// Opens a connection for many requests.

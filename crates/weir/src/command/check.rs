@@ -12,6 +12,7 @@ use weir_model::{
     Dialect, Filter, FilterUse, Module, ModuleSource, Name, Site, Strictness, one_line,
 };
 
+use super::suited::Suited;
 use crate::cli::Check;
 use crate::failure::{Failure, Outcome};
 use crate::terminal::{Terminal, Tone, printable};
@@ -188,6 +189,7 @@ fn inspect_modules(site: &Site) -> Findings {
     for module in site.modules.values() {
         if is_of_functions(module, site) {
             // The start loads them, by the rules of their kind.
+            judge_functions(module, site, &mut findings);
             continue;
         }
         match read(module) {
@@ -210,6 +212,24 @@ fn inspect_modules(site: &Site) -> Findings {
         }
     }
     findings
+}
+
+/// What functions of a module import, and are not granted.
+fn judge_functions(module: &Module, site: &Site, findings: &mut Findings) {
+    // What cannot be read is told by the start.
+    let Some(suited) = read(module).ok().as_ref().and_then(Suited::of) else {
+        return;
+    };
+    let functions = site.functions.values();
+    for function in functions.filter(|function| function.module == module.name) {
+        for need in suited.missing(&function.grants) {
+            let name = &function.name;
+            findings.notes.push(Finding {
+                module: module.name.to_string(),
+                text: format!("function {name} may ask for {need}; nothing of that is granted"),
+            });
+        }
+    }
 }
 
 /// Whether functions use it, and no filter does.

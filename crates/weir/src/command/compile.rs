@@ -1,12 +1,14 @@
 //! `weir compile`: fills the cache of compiled code, or says what is in it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use weir_functions::{Loaded, Runtime};
 use weir_guest::code::{Cache, CachedCode, Code, Compiled, KeepError, Source};
 use weir_guest::inspect::{InspectError, inspect};
 use weir_guest::{Engine, EngineError, EngineKind, LoadError, Pace};
-use weir_model::{CodeCache, EngineChoice, ModuleSource, Site, limits};
+use weir_model::{CodeCache, EngineChoice, Function, ModuleSource, Site, limits};
 
 use crate::cli::{CodeEngine, Compile};
 use crate::failure::{Failure, Outcome};
@@ -18,13 +20,17 @@ pub(super) fn run(arguments: &Compile, terminal: &mut Terminal<'_>) -> Result<Ou
         Some(file) => Some(site_of(file, terminal)?),
         None => None,
     };
-    let cache = open(arguments, site.as_ref())?;
+    let cache = Arc::new(open(arguments, site.as_ref())?);
     let tasks = tasks(arguments, site.as_ref());
-    if tasks.is_empty() {
+    let has_functions = site.as_ref().is_some_and(|site| !site.functions.is_empty());
+    if tasks.is_empty() && !has_functions {
         return list(&cache, terminal);
     }
     let engine = Engine::new().map_err(|error| Failure::Compile(error.to_string()))?;
     let mut outcome = Outcome::Fine;
+    if let Some(site) = site.as_ref().filter(|_| has_functions) {
+        outcome = compile_functions(site, (&engine, &cache), terminal)?;
+    }
     for (module, kind) in tasks {
         let begun = Instant::now();
         let told = match compile(&module, kind, (&engine, &cache)) {
@@ -64,6 +70,45 @@ enum Problem {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Keep(#[from] KeepError),
+}
+
+/// Functions have an engine of their own, and are loaded as a gateway loads them.
+fn compile_functions(
+    site: &Site,
+    (engine, cache): (&Engine, &Arc<Cache>),
+    terminal: &mut Terminal<'_>,
+) -> Result<Outcome, Failure> {
+    let runtime = Runtime::with_cache(engine, Some(Arc::clone(cache)));
+    let runtime = runtime.map_err(|error| Failure::Compile(error.to_string()))?;
+    let mut outcome = Outcome::Fine;
+    for (name, function) in &site.functions {
+        let Some(module) = site.modules.get(&function.module) else {
+            continue;
+        };
+        let ModuleSource::File(path) = &module.source;
+        let before = cache.report().stored;
+        let told = match load(&runtime, function, path) {
+            Ok(()) if cache.report().stored == before => "is there".to_owned(),
+            Ok(()) => "compiled".to_owned(),
+            Err(text) => {
+                outcome = Outcome::Problem;
+                let label = terminal.paint(Tone::Bad, "problem:").into_owned();
+                format!("{label} {}", printable(&text))
+            }
+        };
+        let path = path.display().to_string();
+        terminal.print(&format!(
+            "{}: {told}, for the function {name}\n",
+            printable(&path)
+        ))?;
+    }
+    Ok(outcome)
+}
+
+fn load(runtime: &Runtime, function: &Function, path: &Path) -> Result<(), String> {
+    let bytes = weir_proxy::code::read_module(path).map_err(|error| error.to_string())?;
+    let loaded = Loaded::new(runtime, function, &bytes);
+    loaded.map(drop).map_err(|error| error.to_string())
 }
 
 fn compile(

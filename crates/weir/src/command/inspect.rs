@@ -5,6 +5,7 @@ mod page;
 use serde_json::json;
 use weir_guest::inspect::inspect;
 
+use super::suited::Suited;
 use crate::cli::Inspect;
 use crate::failure::{Failure, Outcome};
 use crate::terminal::Terminal;
@@ -19,7 +20,11 @@ pub(super) fn run(arguments: &Inspect, terminal: &mut Terminal<'_>) -> Result<Ou
         source,
     })?;
     if arguments.json {
-        super::print_json(&json!(report), terminal)
+        let mut all = json!(report);
+        if let Some(suited) = Suited::of(&report) {
+            all["function"] = suited.json();
+        }
+        super::print_json(&all, terminal)
     } else {
         let page = page::compose(&path.to_string_lossy(), &report, terminal);
         terminal.print(&page)?;

@@ -77,11 +77,23 @@ fn chosen(arguments: &New) -> Result<Template, Failure> {
             ProjectKind::Function => "functions",
         };
         Failure::Project(format!(
-            "there are no {what} with {}; there are: {}",
+            "there are no {what} with {}{}; there are: {}",
             option(arguments.lang, kind),
+            reason(arguments),
             told.join(", ")
         ))
     })
+}
+
+/// Why something is not there, where that can be said.
+fn reason(arguments: &New) -> &'static str {
+    match (arguments.what, arguments.lang) {
+        (ProjectKind::Filter, ProjectLanguage::Python | ProjectLanguage::JavaScript) => {
+            " (its compilers make components, and filters are core modules that many requests share; \
+             a function can be written in it)"
+        }
+        (ProjectKind::Filter | ProjectKind::Function, _) => "",
+    }
 }
 
 /// A language and a kind, as they are said to `weir new`.

@@ -47,6 +47,14 @@ pub(super) fn run(
             }
             return Ok(Outcome::Fine);
         }
+        Ok(Ended::Told(bytes)) => {
+            terminal.print_bytes(&bytes)?;
+            return Ok(Outcome::Fine);
+        }
+        Ok(Ended::Refused(bytes)) => {
+            terminal.remark_bytes(&bytes);
+            return Ok(Outcome::Problem);
+        }
         Err(error @ RunError::Trapped(_)) => Failure::Ran { path, error },
         Err(error) => return Err(Failure::Ran { path, error }),
     };

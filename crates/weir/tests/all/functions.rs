@@ -2,6 +2,7 @@
 
 mod capacity;
 mod egress;
+mod https;
 mod maps;
 
 use std::thread;
@@ -94,6 +95,65 @@ fn bodies_stream_both_ways() {
     gateway.end();
 }
 
+/// The guest sends back the trailers that it gets; a filter announces them.
+#[test]
+fn trailers_go_through_a_function() {
+    let steps = r#"{ "response_headers": [{ "add": ["response", "trailer", "x-sum, x-other"] }] }"#;
+    let filters = format!("filters: {{ t: {{ module: announcer, configuration: {steps} }} }}");
+    let probe = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../guests/prebuilt/probe.wasm"
+    );
+    let text = site("kind: http", &filters)
+        .replace("- function: it", "- { function: it, filters: [t] }")
+        .replace(
+            "modules:\n",
+            &format!("modules:\n  announcer: {{ file: {probe} }}\n"),
+        );
+    let gateway = Gateway::start(&text);
+    let mut client = gateway.connect();
+    let ask = "POST /echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n";
+    let body = "5\r\nhello\r\n0\r\nX-Sum: 42\r\nx-other: a b\r\n\r\n";
+    client.send(format!("{ask}te: trailers\r\ntrailer: x-sum\r\n\r\n{body}"));
+    let answer = client.response();
+    assert_eq!((answer.status(), &*answer.text()), (200, "hello"));
+    assert_eq!(answer.trailer("x-sum"), Some("42"), "{answer:?}");
+    assert_eq!(answer.trailer("x-other"), Some("a b"), "{answer:?}");
+    // Who does not take any gets none.
+    client.send(format!("{ask}\r\n{body}"));
+    let answer = client.response();
+    assert_eq!((&*answer.text(), answer.trailers.len()), ("hello", 0));
+    drop(client);
+    none_is_left(&gateway);
+    gateway.end();
+}
+
+#[test]
+fn code_of_functions_is_kept_on_disk() {
+    let folder = tempfile::TempDir::new().expect("a folder can be made");
+    let cache = format!("code_cache: {{ path: \"{}\" }}", folder.path().display());
+    let count = |gateway: &Gateway, name: &str| {
+        let stats = gateway.stats();
+        let count = stats["code"]["cache"][name].as_u64();
+        count.unwrap_or_else(|| panic!("no {name} in {stats}"))
+    };
+    let first = Gateway::start(&site("kind: http", &cache));
+    assert_eq!((count(&first, "hits"), count(&first, "stored")), (0, 1));
+    first.end();
+    // `weir compile` finds what a gateway keeps, and the other way round.
+    let told = Folder::new().with("weir.yaml", site("kind: http", &cache));
+    let told = told.run("compile --configuration @weir.yaml");
+    told.expect(
+        Outcome::Fine,
+        &["handler.wasm: is there, for the function it"],
+    );
+    let second = Gateway::start(&site("kind: http", &cache));
+    assert_eq!((count(&second, "hits"), count(&second, "stored")), (1, 0));
+    assert_eq!(count(&second, "misses"), 0);
+    assert_eq!(second.get("/", "").text(), "hello");
+    second.end();
+}
+
 #[test]
 fn a_large_body_goes_through_in_pieces() {
     const BYTES: usize = 20 << 20;
@@ -147,7 +207,7 @@ fn every_failure_has_its_status_and_harms_nobody() {
 fn a_failure_after_the_head_cuts_the_connection() {
     let gateway = gateway("kind: http, limits: { time: 200ms, timeout: 2s }");
     for (path, details) in [
-        ("/loop-later", "function_trap_after_head"),
+        ("/loop-later", "function_deadline_after_head"),
         ("/sleep-later?60000", "function_deadline_after_head"),
     ] {
         let mut client = gateway.connect();

@@ -3,6 +3,7 @@
 //! Invariant: a test that ends well calls [`Gateway::end`], which checks that nothing leaked; a test
 //! that fails kills its gateway and shows its log.
 
+mod encrypted;
 mod lines;
 mod upstream;
 mod wire;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use encrypted::{Authority, Odd};
 use lines::Lines;
 pub(crate) use upstream::{Seen, Upstream, echo};
 pub(crate) use wire::{Message, Wire};

@@ -186,6 +186,62 @@ fn a_report_on_a_module_in_json() {
 }
 
 #[test]
+fn a_page_on_a_function() {
+    let guests = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests/prebuilt");
+    let told = Folder::new().run(&format!("inspect {guests}/handler.wasm"));
+    told.expect(
+        Outcome::Fine,
+        &[
+            "a component",
+            "Weir runs it as a function: yes",
+            "kind: http (it exports wasi:http/incoming-handler@0.2",
+            "it may ask for requests to servers and functions: grants.http, grants.functions",
+            "it may ask for settings",
+        ],
+    );
+    let report = Folder::new().run(&format!("inspect --json {guests}/typed.wasm"));
+    let function = &report.expect(Outcome::Fine, &[]).json()["function"];
+    assert_eq!(function["kinds"][0]["kind"], "export", "{function}");
+    let why = function["kinds"][0]["because"].as_str().expect("a text");
+    assert!(
+        why.contains("weir:typed/shapes@1.0.0") && why.contains("process-data"),
+        "{why}"
+    );
+    let text = r#"(module (import "no" "such" (func)) (func (export "_start")))"#;
+    let folder = Folder::new().with("it.wasm", wat::parse_str(text).expect("a module"));
+    folder.run("inspect @it.wasm").expect(
+        Outcome::Fine,
+        &[
+            "Weir runs it as a function: no",
+            "kind: command",
+            "the host does not offer no.such",
+        ],
+    );
+}
+
+#[test]
+fn a_function_that_is_granted_no_map_is_told() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/maps/rust");
+    let site = |grants: &str| {
+        format!(
+            "listeners: [{{ address: \"127.0.0.1:0\", routes: [{{ function: f }}] }}]\nmodules: {{ m: {{ \
+             file: {examples}/dashboard/dashboard.wasm }} }}\nfunctions: {{ f: {{ module: m{grants} }} \
+             }}\nmaps: {{ a: {{}} }}\n"
+        )
+    };
+    let check = |grants| {
+        Folder::new()
+            .with("weir.yaml", site(grants))
+            .run("check @weir.yaml")
+    };
+    let warning = "function f may ask for shared maps: grants.maps; nothing of that is granted";
+    check("").expect(Outcome::Fine, &["warning:", warning]);
+    let told = check(", grants: { maps: { a: [read] } }");
+    let told = told.expect(Outcome::Fine, &["is fine"]);
+    assert!(!told.out.contains("warning:"), "{told:?}");
+}
+
+#[test]
 fn what_is_no_module_is_explained() {
     let folder = Folder::new().with("plugin.wat", PLUGIN);
     let causes = [

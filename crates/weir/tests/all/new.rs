@@ -56,6 +56,10 @@ fn what_there_is_not_is_told_with_what_there_is() {
                 "--lang go --kind command",
             ],
         );
+    folder.run("new filter x --lang python --dir @x").expect(
+        Outcome::Problem,
+        &["no filters with --lang python", "filters are core modules"],
+    );
     folder
         .run("new filter ../x --lang rust --dir @x")
         .expect(Outcome::Problem, &["\"../x\" is no name for a project"]);

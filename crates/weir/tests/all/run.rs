@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::harness::{Authority, Odd, Upstream};
+
 /// What a run told, and how it ended.
 #[derive(Debug)]
 struct Ran {
@@ -171,7 +173,48 @@ fn what_cannot_be_run_is_explained() {
     run(&path, &["--env", "novalue"], &[]).expect(2, "", &["expected NAME=VALUE"]);
     let (_folder, path) = module("(component)");
     run(&path, &[], &[]).expect(1, "", &["exports no wasi:cli/run"]);
-    run(&path, &[], &["--invoke", "f"]).expect(1, "", &["this is a component"]);
+    run(&path, &[], &["--invoke", "f"]).expect(1, "", &["exports no function f"]);
+    run(&path, &["--text"], &["--invoke", "f"]).expect(1, "", &["are for core modules"]);
+}
+
+fn prebuilt(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guests/prebuilt");
+    Path::new(folder).join(name).with_extension("wasm")
+}
+
+#[test]
+fn functions_of_components_take_and_give_values_of_their_types() {
+    const SHAPES: &str = "weir:typed/shapes@1.0.0#";
+    let call = |words: &[&str]| {
+        let after = [&["--invoke"], words].concat();
+        run(&prebuilt("typed"), &[], &after)
+    };
+    call(&["process-data", "5 grüße"]).expect(0, "5 GRÜSSE\n", &[]);
+    // Bytes stay what they are, without an end of a line.
+    call(&["reverse", "abc"]).expect(0, "cba", &[]);
+    call(&["answer"]).expect(0, "42\n", &[]);
+    call(&["divide", "7", "2"]).expect(0, "3\n", &[]);
+    call(&["divide", "7", "0"]).expect(1, "", &["7 cannot be divided by nothing"]);
+    call(&["forget", "this"]).expect(0, "forgot 4 bytes\n", &[]);
+    call(&["fail", "reasons"]).expect(134, "", &["it failed: wasm trap"]);
+    let moved = format!("{SHAPES}moved");
+    let point = r#"{"x": 1, "y": -2}"#;
+    call(&[&moved, point, "5"]).expect(0, "{\"x\":6,\"y\":3}\n", &[]);
+    let points = format!("[{point}, {{\"x\": 9, \"y\": 0}}]");
+    let farthest = format!("{SHAPES}farthest");
+    call(&[&farthest, &points]).expect(0, "{\"x\":9,\"y\":0}\n", &[]);
+    call(&[&farthest, "[]"]).expect(0, "null\n", &[]);
+    // What does not fit is told before anything runs.
+    let odd = call(&[&moved, r#"{"x": 1, "y": "b"}"#, "5"]);
+    odd.expect(1, "", &["point.y: expected s32, but found \"b\""]);
+    let few = call(&[&moved, point]);
+    few.expect(
+        1,
+        "",
+        &["func(point: an object with x, y, by: s32)", "1 arguments"],
+    );
+    call(&["none"]).expect(1, "", &["exports no function none, but", "process-data"]);
+    call(&["none"]).expect(1, "", &[&*moved]);
 }
 
 /// Reads a file of a folder that is given to it, and prints it.
@@ -245,6 +288,26 @@ fn only_hosts_that_are_allowed_are_asked() {
     let asked = serving.join().unwrap();
     assert!(asked.starts_with("GET /path HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains(&format!("host: {target}")), "{asked}");
+}
+
+#[test]
+fn servers_of_https_are_asked_for_a_certificate() {
+    let (plain, seen) = Upstream::echoing();
+    let authority = Authority::new();
+    let server = authority.serve(&["localhost"], Odd::Nothing, plain.address);
+    let target = format!("localhost:{}", server.address.port());
+    let url = format!("https://{target}/path");
+    let (_folder, path) = module(FETCHER);
+    let get = |options: &[&str]| {
+        let options = [options, &["--text", "--allow", &target, "--invoke", "get"]].concat();
+        run(&path, &options, &[&url])
+    };
+    get(&[]).expect(0, "\n", &["certificate is refused"]);
+    assert_eq!(seen.take().len(), 0);
+    get(&["--ca", &authority.file()]).expect(0, "\n", &[]);
+    assert_eq!(seen.last().path(), "/path");
+    let none = run(&path, &["--ca", "/nowhere.pem"], &[]);
+    none.expect(1, "", &["--ca /nowhere.pem"]);
 }
 
 /// Output is there when it is written, not when the module has ended.

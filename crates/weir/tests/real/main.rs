@@ -15,6 +15,7 @@ mod all {
     )]
     pub(crate) mod harness;
 }
+mod examples;
 mod exchange;
 mod flow;
 mod grpc;

@@ -1,7 +1,7 @@
 //! What `weir new` writes builds with the languages' own tools, runs in the gateway and passes its
 //! own test.
 //!
-//! Needs what the generated pages name: Rust's targets, clang, npm. `GO` names a Go; `GO_SDK` a copy
+//! Needs what the generated pages name: Rust's targets, clang, npm, Python. `GO` names a Go; `GO_SDK` a copy
 //! of its Proxy-Wasm SDK, where there is no module proxy.
 
 use std::fs;
@@ -91,6 +91,17 @@ fn a_command_in_c() {
 #[test]
 fn a_function_in_assemblyscript() {
     check("function", "assemblyscript", &[]);
+}
+
+/// `COMPONENTIZE_PY` names a compiler; without it one is installed.
+#[test]
+fn a_function_in_python() {
+    check("function", "python", &[]);
+}
+
+#[test]
+fn a_function_in_javascript() {
+    check("function", "javascript", &[]);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn site(cluster: weir_model::Cluster) -> Site {
         node: Node::default(),
         functions: BTreeMap::new(),
         function_instances: 1,
+        trust: weir_model::Trust::default(),
         code_cache: weir_model::CodeCache::Off,
     }
 }

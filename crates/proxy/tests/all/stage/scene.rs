@@ -126,6 +126,7 @@ fn site(maps: Vec<(Name, SharedMap)>) -> Site {
         },
         functions: BTreeMap::new(),
         function_instances: 1,
+        trust: weir_model::Trust::default(),
         code_cache: weir_model::CodeCache::Off,
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use weir_guest::inspect::{Export, ImportGroup, Kind, Memory, Purpose, Report, Standing, Verdict};
 use weir_model::{Dialect, one_line};
 
+use super::super::suited::Suited;
 use crate::terminal::{Terminal, Tone};
 
 /// Columns of a page; longer lists are wrapped.
@@ -20,6 +21,9 @@ pub(super) fn compose(file: &str, report: &Report, terminal: &Terminal<'_>) -> S
     };
     page.title(&format!("{file}: {}", headline(report)));
     page.facts(report);
+    if let Some(suited) = Suited::of(report) {
+        page.function(&suited);
+    }
     page.verdict("Weir loads it as a filter", &report.in_weir);
     page.verdict("A strict host (Envoy) loads it", &report.in_strict_host);
     page.grants(report);
@@ -159,6 +163,30 @@ impl Page<'_, '_> {
         self.line(&format!("\n{question}: {answer}"));
         for text in verdict.problems.iter().chain(&verdict.notes) {
             self.line(&format!("  - {}", one_line(text)));
+        }
+    }
+
+    fn function(&mut self, suited: &Suited) {
+        let can = !suited.kinds.is_empty() && suited.unknown.is_empty();
+        let (tone, answer) = if can {
+            (Tone::Good, "yes")
+        } else {
+            (Tone::Bad, "no")
+        };
+        let answer = self.terminal.paint(tone, answer).into_owned();
+        self.line(&format!("\nWeir runs it as a function: {answer}"));
+        for (kind, why) in &suited.kinds {
+            self.line(&format!("  - kind: {kind} ({})", one_line(why)));
+        }
+        if suited.kinds.is_empty() {
+            self.line("  - it exports nothing that any kind of function calls");
+        }
+        for import in &suited.unknown {
+            let import = one_line(import);
+            self.line(&format!("  - the host does not offer {import}"));
+        }
+        for need in &suited.needs {
+            self.line(&format!("  - it may ask for {need}"));
         }
     }
 

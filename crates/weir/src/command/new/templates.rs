@@ -74,7 +74,7 @@ impl Template {
 pub(super) fn all() -> impl Iterator<Item = (ProjectKind, ProjectLanguage, Option<ProjectCall>)> {
     use ProjectCall::{Command, Core, Http};
     use ProjectKind::{Filter, Function};
-    use ProjectLanguage::{AssemblyScript, C, Go, Rust};
+    use ProjectLanguage::{AssemblyScript, C, Go, JavaScript, Python, Rust};
     [
         (Filter, Rust, None),
         (Filter, Go, None),
@@ -86,6 +86,8 @@ pub(super) fn all() -> impl Iterator<Item = (ProjectKind, ProjectLanguage, Optio
         (Function, C, Some(Core)),
         (Function, C, Some(Command)),
         (Function, AssemblyScript, Some(Core)),
+        (Function, Python, Some(Http)),
+        (Function, JavaScript, Some(Http)),
     ]
     .into_iter()
 }
@@ -100,7 +102,7 @@ pub(super) fn template(
     let (_, _, call) =
         offered.find(|(w, l, c)| (*w, *l) == (what, lang) && (call.is_none() || *c == call))?;
     match what {
-        ProjectKind::Filter => Some(filters::template(lang)),
+        ProjectKind::Filter => filters::template(lang),
         ProjectKind::Function => functions::template(lang, call?),
     }
 }
@@ -112,6 +114,8 @@ pub(super) const fn word(lang: ProjectLanguage) -> &'static str {
         ProjectLanguage::Go => "go",
         ProjectLanguage::C => "c",
         ProjectLanguage::AssemblyScript => "assemblyscript",
+        ProjectLanguage::Python => "python",
+        ProjectLanguage::JavaScript => "javascript",
     }
 }
 

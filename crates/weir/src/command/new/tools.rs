@@ -45,6 +45,12 @@ pub(super) const NPM: Tool = Tool::Program {
     variable: "",
     advice: "Node.js, from https://nodejs.org",
 };
+pub(super) const COMPONENTIZE_PY: Tool = Tool::Program {
+    name: "python3",
+    variable: "COMPONENTIZE_PY",
+    advice: "Python 3.10 or later with venv, of your system's packages, for example `apt install \
+             python3-venv`; it installs the compiler componentize-py",
+};
 pub(super) const CURL: Tool = Tool::Program {
     name: "curl",
     variable: "",

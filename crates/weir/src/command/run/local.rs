@@ -11,6 +11,7 @@ use weir_maps::{
     Called, Engine, Grants, Handles, Identity, MapCall, MapError, MapOptions, MapReply, Rights,
     SystemClock,
 };
+use weir_tls::{Trust, TrustError};
 
 use super::fetch;
 use crate::cli::Run;
@@ -20,6 +21,8 @@ pub(super) struct Local {
     begun: Instant,
     /// Where requests may go: `host:port`.
     allowed: Vec<String>,
+    /// Whose servers of `https` are believed.
+    trust: Trust,
     maps: Handles,
 }
 
@@ -46,9 +49,22 @@ impl Local {
         Ok(Self {
             begun: Instant::now(),
             allowed: arguments.allow.clone(),
+            trust: trust(arguments)?,
             maps: Handles::new(&maps, identity),
         })
     }
+}
+
+/// Reads certificates only where a request could need them.
+fn trust(arguments: &Run) -> Result<Trust, String> {
+    let settings = weir_model::Trust {
+        system: !arguments.allow.is_empty(),
+        files: arguments.ca.clone(),
+    };
+    Trust::load(&settings).map_err(|error| match error {
+        TrustError::File { path, why } => format!("--ca {}: {why}", path.display()),
+        TrustError::Library(_) => error.to_string(),
+    })
 }
 
 impl Surroundings for Local {
@@ -83,7 +99,7 @@ impl Surroundings for Local {
 
     fn fetch(&mut self, fetch: Fetch) -> Later<Result<Response, FetchError>> {
         match fetch::admitted(&self.allowed, fetch.request.uri()) {
-            Ok(target) => Box::pin(fetch::sent(target, fetch)),
+            Ok(target) => Box::pin(fetch::sent((target, self.trust.clone()), fetch)),
             Err(refused) => Box::pin(async { Err(refused) }),
         }
     }

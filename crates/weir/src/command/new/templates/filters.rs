@@ -4,13 +4,14 @@ use super::super::tools::{CARGO, CLANG, CURL, GO, LINKER, NPM, Tool};
 use super::{File, Template, part};
 use crate::cli::ProjectLanguage;
 
-/// The filter of a language.
-pub(super) fn template(lang: ProjectLanguage) -> Template {
+/// The filter of a language; `None`: its compilers make components only, which no filter is.
+pub(super) fn template(lang: ProjectLanguage) -> Option<Template> {
     match lang {
-        ProjectLanguage::Rust => rust(),
-        ProjectLanguage::Go => go(),
-        ProjectLanguage::C => c(),
-        ProjectLanguage::AssemblyScript => assemblyscript(),
+        ProjectLanguage::Rust => Some(rust()),
+        ProjectLanguage::Go => Some(go()),
+        ProjectLanguage::C => Some(c()),
+        ProjectLanguage::AssemblyScript => Some(assemblyscript()),
+        ProjectLanguage::Python | ProjectLanguage::JavaScript => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Functions: handlers of requests.
 
-use super::super::tools::{CARGO, CLANG, CURL, GO, LINKER, NPM, Tool};
+use super::super::tools::{CARGO, CLANG, COMPONENTIZE_PY, CURL, GO, LINKER, NPM, Tool};
 use super::{File, Template, part};
 use crate::cli::{ProjectCall, ProjectLanguage};
 
@@ -13,6 +13,8 @@ pub(super) fn template(lang: ProjectLanguage, call: ProjectCall) -> Option<Templ
         (ProjectLanguage::C, ProjectCall::Core) => Some(c_core()),
         (ProjectLanguage::C, ProjectCall::Command) => Some(c_command()),
         (ProjectLanguage::AssemblyScript, ProjectCall::Core) => Some(assemblyscript_core()),
+        (ProjectLanguage::Python, ProjectCall::Http) => Some(python_http()),
+        (ProjectLanguage::JavaScript, ProjectCall::Http) => Some(javascript_http()),
         _ => None,
     }
 }
@@ -153,5 +155,65 @@ fn assemblyscript_core() -> Template {
         memory: "16MiB",
         kind: "core",
         greeting: "settings",
+    }
+}
+
+/// The interfaces that compilers of components want beside the source.
+fn with_interfaces(mut own: Vec<File>) -> Vec<File> {
+    own.extend([
+        part!("wit/world.wit", "function/wasi/world.wit"),
+        part!("wit/deps/cli.wit", "function/wasi/deps/cli.wit"),
+        part!("wit/deps/clocks.wit", "function/wasi/deps/clocks.wit"),
+        part!("wit/deps/http.wit", "function/wasi/deps/http.wit"),
+        part!("wit/deps/io.wit", "function/wasi/deps/io.wit"),
+    ]);
+    with_shared(own)
+}
+
+fn python_http() -> Template {
+    Template {
+        files: with_interfaces(vec![
+            part!("app.py", "function/python/app.py"),
+            part!("build.sh", "function/python/build.sh"),
+            part!("requirements.txt", "function/python/requirements.txt"),
+        ]),
+        tools: vec![COMPONENTIZE_PY, CURL],
+        about: "A function in Python: a component that handles `wasi:http`, with an interpreter of its \
+                own inside (18 MB). It greets, and says in capitals what it was sent.",
+        needs: "Python 3.10 or later with `venv`; the first build installs the compiler \
+                `componentize-py` into the folder `venv`. The variable `COMPONENTIZE_PY` may name one \
+                that is there. Libraries in Python alone can be used: install them, and name their \
+                folder in `build.sh` with `--python-path`. `componentize-py --wit-path wit --world \
+                handler bindings .` writes the modules that `app.py` imports, for your editor.",
+        source: "app.py",
+        build: "./build.sh",
+        file: "{{name}}.wasm",
+        watch: "app.py, wit, requirements.txt",
+        memory: "128MiB",
+        kind: "http",
+        greeting: "environment",
+    }
+}
+
+fn javascript_http() -> Template {
+    Template {
+        files: with_interfaces(vec![
+            part!("app.js", "function/javascript/app.js"),
+            part!("build.mjs", "function/javascript/build.mjs"),
+            part!("package.json", "function/javascript/package.json"),
+        ]),
+        tools: vec![NPM, CURL],
+        about: "A function in JavaScript: a component that handles `wasi:http`, with an engine of its \
+                own inside (13 MB). It greets, and says in capitals what it was sent. `fetch` sends \
+                requests to where `grants.http` of `weir.yaml` lets it.",
+        needs: "Node.js with npm; the first build installs the compiler `componentize-js`. Its version \
+                and that of the interfaces in `wit` belong together.",
+        source: "app.js",
+        build: "test -d node_modules || npm install --silent; npm run --silent build",
+        file: "{{name}}.wasm",
+        watch: "app.js, build.mjs, package.json, wit",
+        memory: "128MiB",
+        kind: "http",
+        greeting: "environment",
     }
 }
