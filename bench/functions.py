@@ -173,10 +173,12 @@ class Bench:
     def knock(self, server, target, count, pause):
         """Microseconds until the first byte of the answer, of a number of requests."""
         command = [self.beside, "knock", server.port, target, count, pause]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {LOAD_CPU}))
-        if done.returncode:
-            raise Problem(f"{server.name} {target}: {done.stderr}{server.log.read_text()[-2000:]}")
-        return [int(time) / 1e3 for time in done.stdout.splitlines()]
+        told = self.work / "told"
+        with told.open("wb") as sink:
+            process = compare.spawn([str(word) for word in command], LOAD_CPU, self.arguments, sink)
+            if process.wait():
+                raise Problem(f"{server.name} {target}: {told.read_text()}{server.log.read_text()[-2000:]}")
+        return [int(time) / 1e3 for time in told.read_text().splitlines()]
 
     def prove(self, servers, targets):
         """All answer the same."""
@@ -269,7 +271,7 @@ def memory(bench, arguments):
     server = bench.weir()[1]
     pid, rows = server.process.pid, []
     print_head(["case", "MiB before", "most MiB", "MiB 1 s after", "MiB 10 s after", "the rest MiB"])
-    for kib in (64, 1024, 16384):
+    for kib in (64, 1024):
         before, most = resident_mib(pid), [0.0]
         over = threading.Event()
 
