@@ -1,6 +1,7 @@
 //! What a running component is kept in, and how it is made for each call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap};
@@ -32,6 +33,24 @@ pub(crate) struct Cell {
     pub(crate) door: Door,
     /// Scans, watches and so on of maps.
     pub(crate) begun: Begun,
+}
+
+impl Cell {
+    /// One without limits, for a program that is run by hand.
+    pub(crate) fn by_hand(wasi: WasiCtx, surroundings: Box<dyn Surroundings>) -> Self {
+        let door = Door::new(surroundings);
+        Self {
+            wasi,
+            http: WasiHttpCtx::new(),
+            table: ResourceTable::new(),
+            outgoing: Outgoing::new(door.clone()),
+            cap: Cap::new(u64::MAX),
+            meter: Meter::new(Duration::MAX),
+            settings: Arc::default(),
+            door,
+            begun: Begun::default(),
+        }
+    }
 }
 
 impl MapView for Cell {

@@ -7,8 +7,57 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 use weir_guest::code::Digest;
 
-use crate::load::LoadError;
+use crate::load::{Layer, LoadError};
 use crate::runtime::Runtime;
+
+/// Code of a function.
+pub(crate) enum Compiled {
+    Component(Made<Component>),
+    Module(Made<Module>),
+}
+
+/// Code, and what shares it with other functions of the same module.
+pub(crate) struct Made<T> {
+    pub(crate) code: T,
+    _shared: Option<Code<T>>,
+}
+
+impl Compiled {
+    /// Compiles a module of this form, unless it is there already.
+    pub(crate) fn new(runtime: &Runtime, layer: Layer, bytes: &[u8]) -> Result<Self, LoadError> {
+        Ok(match layer {
+            Layer::Component => Self::Component(Made::shared(runtime.component(bytes)?)),
+            Layer::Module => Self::Module(Made::shared(runtime.module(bytes)?)),
+        })
+    }
+
+    /// The same for another engine of the same settings.
+    pub(crate) fn again(&self, engine: &wasmtime::Engine) -> wasmtime::Result<Self> {
+        use weir_guest::code::{component_again, module_again};
+        Ok(match self {
+            Self::Component(made) => {
+                Self::Component(Made::own(component_again(engine, &made.code)?))
+            }
+            Self::Module(made) => Self::Module(Made::own(module_again(engine, &made.code)?)),
+        })
+    }
+}
+
+impl<T> Made<T> {
+    fn shared((code, shared): (T, Code<T>)) -> Self {
+        Self {
+            code,
+            _shared: Some(shared),
+        }
+    }
+
+    fn own(code: T) -> Self {
+        Self {
+            code,
+            _shared: None,
+        }
+    }
+}
 
 /// Code that is there as long as somebody has this.
 pub(crate) type Code<T> = Arc<Slot<T>>;
@@ -58,16 +107,13 @@ impl<T: Clone> Codes<T> {
 
 impl Runtime {
     /// A component, compiled unless it is there already.
-    pub(crate) fn component(
-        &self,
-        bytes: &[u8],
-    ) -> Result<(Component, Code<Component>), LoadError> {
+    fn component(&self, bytes: &[u8]) -> Result<(Component, Code<Component>), LoadError> {
         let compile = || weir_guest::code::component(self.engine(), self.cache(), bytes);
         self.components().find(bytes, compile)
     }
 
     /// A core module, compiled unless it is there already.
-    pub(crate) fn module(&self, bytes: &[u8]) -> Result<(Module, Code<Module>), LoadError> {
+    fn module(&self, bytes: &[u8]) -> Result<(Module, Code<Module>), LoadError> {
         let compile = || weir_guest::code::module(self.engine(), self.cache(), bytes);
         self.modules().find(bytes, compile)
     }

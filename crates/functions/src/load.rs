@@ -1,12 +1,15 @@
 //! From a module and its configuration to a function that can be called.
 
-use std::path::PathBuf;
+mod placed;
 
-use wasmtime::Module;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
-use crate::code::Code;
+use crate::code::Compiled;
 use crate::command::{self, Command};
 use crate::core::Core;
 use crate::export::Export;
@@ -15,6 +18,7 @@ use crate::http::Http;
 use crate::message::{Request, Response};
 use crate::runtime::Runtime;
 use crate::surroundings::Surroundings;
+use placed::Placed;
 
 /// How a function is called: what [`FunctionKind::Auto`] became, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,8 +104,16 @@ pub enum LoadError {
 #[derive(Clone)]
 pub struct Loaded {
     form: Form,
-    /// Of a core module.
-    _module: Option<Code<Module>>,
+    rest: Arc<Rest>,
+}
+
+/// What only a burst needs.
+struct Rest {
+    runtime: Runtime,
+    setup: Setup,
+    compiled: Compiled,
+    /// Made by the first call that finds no place where memory is kept. `None`: it cannot be made.
+    burst: OnceCell<Option<Form>>,
 }
 
 #[derive(Clone)]
@@ -127,38 +139,16 @@ impl Loaded {
             Kind::Core | Kind::Command => Layer::Module,
         };
         must_be(kind, module, wanted)?;
-        match (&function.kind, kind) {
-            (FunctionKind::Export(export), _) => Export::new(runtime, setup, export, module)
-                .map(|export| Self::of(Form::Export(export))),
-            (_, Kind::Core | Kind::Command) => Self::of_module(runtime, setup, (kind, module)),
-            (_, Kind::Http | Kind::Export) => {
-                Http::new(runtime, setup, module).map(|http| Self::of(Form::Http(http)))
-            }
-        }
-    }
-
-    fn of(form: Form) -> Self {
-        Self {
-            form,
-            _module: None,
-        }
-    }
-
-    fn of_module(
-        runtime: &Runtime,
-        setup: Setup,
-        (kind, module): (Kind, &[u8]),
-    ) -> Result<Self, LoadError> {
-        let (module, code) = runtime.module(module)?;
-        let is_auto = setup.function().kind == FunctionKind::Auto;
-        let form = if kind == Kind::Command || is_auto && command::is_one(&module) {
-            Form::Command(Command::new(setup, &module)?)
-        } else {
-            Form::Core(Core::new(setup, &module)?)
+        let compiled = Compiled::new(runtime, wanted, module)?;
+        let rest = Rest {
+            runtime: runtime.clone(),
+            setup,
+            compiled,
+            burst: OnceCell::new(),
         };
         Ok(Self {
-            form,
-            _module: Some(code),
+            form: Form::new(&rest.setup, &rest.compiled)?,
+            rest: Arc::new(rest),
         })
     }
 
@@ -187,11 +177,69 @@ impl Loaded {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        match &self.form {
-            Form::Http(http) => http.call(request, surroundings).await,
-            Form::Export(export) => export.call(request, surroundings).await,
-            Form::Core(core) => core.call(request, surroundings).await,
-            Form::Command(command) => command.call(request, surroundings).await,
+        if let Some(place) = self.rest.runtime.place() {
+            let surroundings = Placed::new(surroundings, place);
+            return self.form.call(request, surroundings).await;
+        }
+        let form = self.burst().await.unwrap_or(&self.form);
+        form.call(request, surroundings).await
+    }
+
+    /// What is called when as many instances run as keep their memory.
+    async fn burst(&self) -> Option<&Form> {
+        let make = || async {
+            let rest = Arc::clone(&self.rest);
+            let made = tokio::task::spawn_blocking(move || rest.form_for_bursts()).await;
+            made.ok().flatten()
+        };
+        self.rest.burst.get_or_init(make).await.as_ref()
+    }
+}
+
+impl Rest {
+    fn form_for_bursts(&self) -> Option<Form> {
+        let again = self.compiled.again(self.runtime.burst()?);
+        let form = again
+            .map_err(|error| format!("{error:#}"))
+            .and_then(|code| Form::new(&self.setup, &code).map_err(|error| error.to_string()));
+        form.map_err(|error| {
+            tracing::warn!(
+                function = %self.setup.name(), error,
+                "memory of bursts is kept, because the function cannot be loaded a second time"
+            );
+        })
+        .ok()
+    }
+}
+
+impl Form {
+    fn new(setup: &Setup, compiled: &Compiled) -> Result<Self, LoadError> {
+        let (kind, setup) = (&setup.function().kind, setup.clone());
+        Ok(match (compiled, kind) {
+            (Compiled::Component(made), FunctionKind::Export(export)) => {
+                Self::Export(Export::new(setup, export, &made.code)?)
+            }
+            (Compiled::Component(made), _) => Self::Http(Http::new(setup, &made.code)?),
+            (Compiled::Module(made), FunctionKind::Command) => {
+                Self::Command(Command::new(setup, &made.code)?)
+            }
+            (Compiled::Module(made), FunctionKind::Auto) if command::is_one(&made.code) => {
+                Self::Command(Command::new(setup, &made.code)?)
+            }
+            (Compiled::Module(made), _) => Self::Core(Core::new(setup, &made.code)?),
+        })
+    }
+
+    async fn call(
+        &self,
+        request: Request,
+        surroundings: Box<dyn Surroundings>,
+    ) -> Result<Response, Fault> {
+        match self {
+            Self::Http(http) => http.call(request, surroundings).await,
+            Self::Export(export) => export.call(request, surroundings).await,
+            Self::Core(core) => core.call(request, surroundings).await,
+            Self::Command(command) => command.call(request, surroundings).await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A module that is run by hand: `weir run`.
 //!
 //! It has what its user has said, and no limits: time and memory are the user's own. Core modules have
-//! the host functions of the kinds `core` and `command`.
+//! the host functions of the kinds `core` and `command`, components what they may import elsewhere.
 
 mod component;
 mod core;
@@ -129,7 +129,7 @@ pub async fn run(
     let wasi = wasi(program, &written)?;
     match (Layer::of(module), &program.invoke) {
         (Some(Layer::Component), Some(_)) => Err(RunError::Component),
-        (Some(Layer::Component), None) => component::run(&engine, module, wasi).await,
+        (Some(Layer::Component), None) => component::run(&engine, module, wasi, surroundings).await,
         (Some(Layer::Module), _) => core::run((&engine, module), program, wasi, surroundings).await,
         (None, _) => Err(RunError::Corrupted(
             "it does not begin as WebAssembly".to_owned(),

@@ -1,25 +1,14 @@
-//! Components that are commands: `wasi:cli/run` of WASI 0.2 and 0.3.
+//! Components that are commands: `wasi:cli/run` of WASI 0.2 and 0.3. They may import what components
+//! of the gateway may.
 
-use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::component::Component;
 use wasmtime::{Engine, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, p2, p3};
+use wasmtime_wasi::{WasiCtxBuilder, p2, p3};
 
 use super::{Ended, RunError, ended};
-
-/// The data of its store.
-struct Guest {
-    wasi: WasiCtx,
-    table: ResourceTable,
-}
-
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
-    }
-}
+use crate::cell::Cell;
+use crate::http;
+use crate::surroundings::Surroundings;
 
 /// The export, without its version.
 const RUN: &str = "wasi:cli/run@0.";
@@ -29,18 +18,13 @@ pub(super) async fn run(
     engine: &Engine,
     module: &[u8],
     mut wasi: WasiCtxBuilder,
+    surroundings: Box<dyn Surroundings>,
 ) -> Result<Ended, RunError> {
     let component = Component::new(engine, module)
         .map_err(|error| RunError::Corrupted(format!("{error:#}")))?;
-    let guest = Guest {
-        wasi: wasi.build(),
-        table: ResourceTable::new(),
-    };
-    let store = Store::new(engine, guest);
+    let store = Store::new(engine, Cell::by_hand(wasi.build(), surroundings));
     let import = |error: wasmtime::Error| RunError::Import(format!("{error:#}"));
-    let mut linker = Linker::new(engine);
-    p2::add_to_linker_async(&mut linker).map_err(import)?;
-    p3::add_to_linker(&mut linker).map_err(import)?;
+    let linker = http::linker(engine).map_err(import)?;
     let linked = linker.instantiate_pre(&component).map_err(import)?;
     let names = exports(&component);
     let has = |minor: char| {
@@ -63,8 +47,8 @@ pub(super) async fn run(
 }
 
 async fn older(
-    mut store: Store<Guest>,
-    command: p2::bindings::CommandPre<Guest>,
+    mut store: Store<Cell>,
+    command: p2::bindings::CommandPre<Cell>,
 ) -> Result<Ended, RunError> {
     let ran = async {
         let command = command.instantiate_async(&mut store).await?;
@@ -74,8 +58,8 @@ async fn older(
 }
 
 async fn newer(
-    mut store: Store<Guest>,
-    command: p3::bindings::CommandPre<Guest>,
+    mut store: Store<Cell>,
+    command: p3::bindings::CommandPre<Cell>,
 ) -> Result<Ended, RunError> {
     let ran = async {
         let command = command.instantiate_async(&mut store).await?;
