@@ -2,16 +2,19 @@
 //! instance is not. `cargo bench -p weir-functions --bench start`.
 //!
 //! Each call is timed alone, on one thread, with surroundings that cost nothing; then how many calls
-//! one thread makes in a second, one after the other. Arguments: `--calls N`, `--module FILE` (instead
-//! of ours; its kind is found out).
+//! one thread makes in a second, one after the other. A second table is of calls that load the function
+//! first: its code is in the cache on disk, and nothing of it is in memory. Arguments: `--calls N`,
+//! `--module FILE` (instead of ours; its kind is found out).
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty};
 use weir_functions::{
     Fetch, FetchError, Later, Loaded, MapAnswer, Request, Response, Runtime, Stream, Surroundings,
 };
+use weir_guest::code::Cache;
 use weir_maps::MapCall;
 use weir_model::{Export, Function, FunctionGrants, FunctionKind, FunctionLimits};
 
@@ -83,13 +86,33 @@ async fn measure(name: &str, loaded: &Loaded, calls: usize) {
         times.push(call(loaded).await);
     }
     let second = calls as u128 * 1_000_000_000 / begun.elapsed().as_nanos();
+    print(name, times, &format!("{second:>8} calls/s"));
+}
+
+/// The same for calls that load the function, out of the cache.
+async fn measure_loads(
+    name: &str,
+    (runtime, function): (&Runtime, &Function),
+    (module, calls): (&[u8], usize),
+) {
+    let mut times = Vec::with_capacity(calls);
+    for _ in 0..calls {
+        let begun = Instant::now();
+        let loaded = Loaded::new(runtime, function, module).expect("it loads");
+        let loading = begun.elapsed();
+        times.push(loading + call(&loaded).await);
+    }
+    print(name, times, "");
+}
+
+fn print(name: &str, mut times: Vec<Duration>, more: &str) {
     times.sort();
     let of = |part: usize| times[times.len() * part / 100].as_nanos() / 100;
     let text = |tenths: u128| format!("{}.{}", tenths / 10, tenths % 10);
     let mut out = std::io::stdout();
     let _ = writeln!(
         out,
-        "{name:<22} {:>9} µs {:>9} µs {:>9} µs {second:>8} calls/s",
+        "{name:<22} {:>9} µs {:>9} µs {:>9} µs {more}",
         text(of(25)),
         text(of(50)),
         text(of(99)),
@@ -130,25 +153,49 @@ fn main() {
                 format!("{folder}handler3.wasm"),
             ),
             ("export, Rust", export, format!("{folder}typed.wasm")),
+            (
+                "core, C",
+                FunctionKind::Auto,
+                format!("{folder}../../examples/functions/c/hello.wasm"),
+            ),
         ],
     };
-    let runtime = Runtime::new().expect("an engine");
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = Cache::open(folder.path(), 1 << 30).expect("a cache");
+    let engine = weir_guest::Engine::new().expect("an engine");
+    let runtime = Runtime::with_cache(&engine, Some(Arc::new(cache))).expect("an engine");
     let worker = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a worker");
-    let _ = writeln!(
-        std::io::stdout(),
-        "{:<22} {:>12} {:>12} {:>12}",
-        "",
-        "25 %",
-        "median",
-        "99 %"
-    );
-    for (name, kind, file) in rows {
-        let module = std::fs::read(&file).expect("the module is there");
-        let loaded = Loaded::new(&runtime, &function(kind), &module).expect("it loads");
-        let measured = measure(name, &loaded, calls);
-        tokio::task::LocalSet::new().block_on(&worker, measured);
-    }
+    let run = |measured: &mut dyn FnMut(&tokio::task::LocalSet)| {
+        let _ = writeln!(
+            std::io::stdout(),
+            "{:<22} {:>12} {:>12} {:>12}",
+            "",
+            "25 %",
+            "median",
+            "99 %"
+        );
+        measured(&tokio::task::LocalSet::new());
+    };
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|(name, kind, file)| {
+            let module = std::fs::read(&file).expect("the module is there");
+            (name, function(kind), module)
+        })
+        .collect();
+    run(&mut |tasks| {
+        for (name, function, module) in &rows {
+            let loaded = Loaded::new(&runtime, function, module).expect("it loads");
+            tasks.block_on(&worker, measure(name, &loaded, calls));
+        }
+    });
+    run(&mut |tasks| {
+        for (name, function, module) in &rows {
+            let measured = measure_loads(name, (&runtime, function), (module, calls / 10));
+            tasks.block_on(&worker, measured);
+        }
+    });
 }

@@ -9,8 +9,68 @@ use weir_guest::code::Digest;
 use weir_guest::mapping::{MappedMemories, maps_regions};
 use weir_model::limits::functions::COMPONENT_MEMORIES;
 
-use crate::load::LoadError;
+use crate::load::{Layer, LoadError};
 use crate::runtime::Runtime;
+
+/// Code of a function.
+pub(crate) enum Compiled {
+    Component(Made<Component>),
+    /// With the memories of one that may map regions.
+    Module(Made<Module>, Option<MappedMemories>),
+}
+
+/// Code, and what shares it with other functions of the same module.
+pub(crate) struct Made<T> {
+    pub(crate) code: T,
+    _shared: Option<Code<T>>,
+}
+
+impl Compiled {
+    /// Compiles a module of this form, unless it is there already.
+    pub(crate) fn new(runtime: &Runtime, layer: Layer, bytes: &[u8]) -> Result<Self, LoadError> {
+        Ok(match layer {
+            Layer::Component => Self::Component(Made::shared(runtime.component(bytes)?)),
+            Layer::Module => {
+                let (module, code, memories) = runtime.module(bytes)?;
+                Self::Module(Made::shared((module, code)), memories)
+            }
+        })
+    }
+
+    /// Whether instances have places in a pool: those that map regions have memory of their own.
+    pub(crate) const fn is_pooled(&self) -> bool {
+        matches!(self, Self::Component(_) | Self::Module(_, None))
+    }
+
+    /// The same for another engine of the same settings.
+    pub(crate) fn again(&self, engine: &wasmtime::Engine) -> wasmtime::Result<Self> {
+        use weir_guest::code::{component_again, module_again};
+        Ok(match self {
+            Self::Component(made) => {
+                Self::Component(Made::own(component_again(engine, &made.code)?))
+            }
+            Self::Module(made, _) => {
+                Self::Module(Made::own(module_again(engine, &made.code)?), None)
+            }
+        })
+    }
+}
+
+impl<T> Made<T> {
+    fn shared((code, shared): (T, Code<T>)) -> Self {
+        Self {
+            code,
+            _shared: Some(shared),
+        }
+    }
+
+    fn own(code: T) -> Self {
+        Self {
+            code,
+            _shared: None,
+        }
+    }
+}
 
 /// Code that is there as long as somebody has this.
 pub(crate) type Code<T> = Arc<Slot<T>>;
@@ -60,17 +120,14 @@ impl<T: Clone> Codes<T> {
 
 impl Runtime {
     /// A component, compiled unless it is there already.
-    pub(crate) fn component(
-        &self,
-        bytes: &[u8],
-    ) -> Result<(Component, Code<Component>), LoadError> {
+    fn component(&self, bytes: &[u8]) -> Result<(Component, Code<Component>), LoadError> {
         let compile = || weir_guest::code::component(self.engine(), self.cache(), bytes);
         self.components().find(bytes, compile)
     }
 
     /// A core module, compiled unless it is there already, for the engine that it needs. The memories
     /// are those of one that may map regions.
-    pub(crate) fn module(
+    fn module(
         &self,
         bytes: &[u8],
     ) -> Result<(Module, Code<Module>, Option<MappedMemories>), LoadError> {

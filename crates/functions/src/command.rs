@@ -16,7 +16,6 @@ use crate::call::{Call, Head};
 use crate::cap::Refused;
 use crate::cell::{Cell, Setup};
 use crate::cli::Program;
-use crate::code::Code;
 use crate::core;
 use crate::door::{Door, Output};
 use crate::fault::{Fault, FaultKind};
@@ -25,7 +24,6 @@ use crate::load::{Kind, LoadError};
 use crate::message::{Request, Response};
 use crate::module::{self, Guest};
 use crate::pipe;
-use crate::runtime::Runtime;
 use crate::surroundings::{Stream, Surroundings};
 use output::Answering;
 
@@ -43,10 +41,7 @@ enum Form {
         /// Those of a module that may map regions.
         memories: Option<MappedMemories>,
     },
-    Component {
-        program: Program,
-        _code: Code<Component>,
-    },
+    Component(Program),
 }
 
 /// The export that is called.
@@ -82,15 +77,10 @@ impl Command {
         })
     }
 
-    pub(crate) fn of_component(
-        runtime: &Runtime,
-        setup: Setup,
-        bytes: &[u8],
-    ) -> Result<Self, LoadError> {
-        let (component, code) = runtime.component(bytes)?;
-        let program = http::linker(runtime.engine())
-            .and_then(|linker| linker.instantiate_pre(&component))
-            .and_then(|linked| Program::new(&component, linked))
+    pub(crate) fn of_component(setup: Setup, component: &Component) -> Result<Self, LoadError> {
+        let program = http::linker(component.engine())
+            .and_then(|linker| linker.instantiate_pre(component))
+            .and_then(|linked| Program::new(component, linked))
             .map_err(|error| LoadError::Import {
                 kind: Kind::Command,
                 error: format!("{error:#}"),
@@ -98,14 +88,11 @@ impl Command {
         let program = program.ok_or_else(|| LoadError::Export {
             kind: Kind::Command,
             expected: "an export wasi:cli/run of version 0.2 or 0.3".to_owned(),
-            found: http::exports(&component),
+            found: http::exports(component),
         })?;
         Ok(Self {
             setup,
-            form: Form::Component {
-                program,
-                _code: code,
-            },
+            form: Form::Component(program),
         })
     }
 
@@ -125,7 +112,7 @@ impl Command {
                 let (store, meter) = guest.into_store(&setup, module.module().engine());
                 Call::new(&self.setup, meter, run(setup, module.clone(), store))
             }
-            Form::Component { program, .. } => {
+            Form::Component(program) => {
                 let store = setup.store_of(program.engine(), door, wasi.build());
                 let meter = store.data().meter.clone();
                 Call::new(

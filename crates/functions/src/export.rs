@@ -19,12 +19,10 @@ use weir_model::limits::functions as of;
 
 use crate::call::Call;
 use crate::cell::{Cell, Setup};
-use crate::code::Code;
 use crate::fault::{Fault, FaultKind};
 use crate::http::{exports, linker};
 use crate::load::{Kind, LoadError};
 use crate::message::{Body, BodyError, Request, Response};
-use crate::runtime::Runtime;
 use crate::surroundings::Surroundings;
 use plain::Plain;
 use types::{Argument, Form};
@@ -40,7 +38,6 @@ struct Inner {
     arguments: Vec<Argument>,
     result: Option<Type>,
     content_type: HeaderValue,
-    _code: Code<Component>,
 }
 
 /// What a function answers.
@@ -52,13 +49,11 @@ struct Answer {
 
 impl Export {
     pub(crate) fn new(
-        runtime: &Runtime,
         setup: Setup,
         wanted: &weir_model::Export,
-        module: &[u8],
+        component: &Component,
     ) -> Result<Self, LoadError> {
-        let (component, code) = runtime.component(module)?;
-        let (ty, function) = find(&component, &wanted.name)?;
+        let (ty, function) = find(component, &wanted.name)?;
         let arguments: Vec<_> = ty
             .params()
             .map(|(name, ty)| Argument {
@@ -84,8 +79,8 @@ impl Export {
                 wanted.content_type
             ),
         })?;
-        let linked = linker(runtime.engine())
-            .and_then(|linker| linker.instantiate_pre(&component))
+        let linked = linker(component.engine())
+            .and_then(|linker| linker.instantiate_pre(component))
             .map_err(|error| LoadError::Import {
                 kind: Kind::Export,
                 error: format!("{error:#}"),
@@ -97,7 +92,6 @@ impl Export {
             result,
             content_type,
             setup,
-            _code: code,
         })))
     }
 

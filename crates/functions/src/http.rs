@@ -18,11 +18,9 @@ pub(crate) use outgoing::Outgoing;
 
 use crate::call::{Call, Head};
 use crate::cell::{Cell, Setup};
-use crate::code::Code;
 use crate::fault::Fault;
 use crate::load::{Kind, LoadError};
 use crate::message::{Request, Response};
-use crate::runtime::Runtime;
 use crate::surroundings::Surroundings;
 
 /// A handler of HTTP.
@@ -30,7 +28,6 @@ use crate::surroundings::Surroundings;
 pub(crate) struct Http {
     setup: Setup,
     handler: Handler,
-    _code: Code<Component>,
 }
 
 /// A handler, by the version of `wasi:http` that it exports.
@@ -41,10 +38,9 @@ enum Handler {
 }
 
 impl Http {
-    pub(crate) fn new(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
-        let engine = runtime.engine();
-        let (component, code) = runtime.component(module)?;
-        let linked = linker(engine).and_then(|linker| linker.instantiate_pre(&component));
+    pub(crate) fn new(setup: Setup, component: &Component) -> Result<Self, LoadError> {
+        let linked = linker(component.engine());
+        let linked = linked.and_then(|linker| linker.instantiate_pre(component));
         let linked = linked.map_err(|error| LoadError::Import {
             kind: Kind::Http,
             error: format!("{error:#}"),
@@ -57,13 +53,9 @@ impl Http {
             expected: "an export wasi:http/incoming-handler of version 0.2, or wasi:http/handler \
                        of version 0.3 (or, as a command, wasi:cli/run)"
                 .to_owned(),
-            found: exports(&component),
+            found: exports(component),
         })?;
-        Ok(Self {
-            setup,
-            handler,
-            _code: code,
-        })
+        Ok(Self { setup, handler })
     }
 
     pub(crate) async fn call(

@@ -1,13 +1,18 @@
 //! From a module and its configuration to a function that can be called.
 
-use std::path::PathBuf;
+mod placed;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
 use wasmtime::Module;
+use wasmtime::component::Component;
 use weir_model::{Function, FunctionKind, one_line};
 
 use crate::cell::Setup;
 use crate::cli;
-use crate::code::Code;
+use crate::code::Compiled;
 use crate::command::{self, Command};
 use crate::core::Core;
 use crate::export::Export;
@@ -16,6 +21,7 @@ use crate::http::{self, Http};
 use crate::message::{Request, Response};
 use crate::runtime::Runtime;
 use crate::surroundings::Surroundings;
+use placed::Placed;
 
 /// How a function is called: what [`FunctionKind::Auto`] became, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,8 +110,16 @@ pub enum LoadError {
 #[derive(Clone)]
 pub struct Loaded {
     form: Form,
-    /// Of a core module.
-    _module: Option<Code<Module>>,
+    rest: Arc<Rest>,
+}
+
+/// What only a burst needs.
+struct Rest {
+    runtime: Runtime,
+    setup: Setup,
+    compiled: Compiled,
+    /// Made by the first call that finds no place where memory is kept. `None`: it cannot be made.
+    burst: OnceCell<Option<Form>>,
 }
 
 #[derive(Clone)]
@@ -127,64 +141,16 @@ impl Loaded {
         let setup = Setup::new(function)?;
         let layer = Layer::of(module)
             .ok_or_else(|| LoadError::Corrupted("it does not begin as WebAssembly".to_owned()))?;
-        match (&function.kind, layer) {
-            (FunctionKind::Export(export), Layer::Component) => {
-                Export::new(runtime, setup, export, module)
-                    .map(|export| Self::of(Form::Export(export)))
-            }
-            (FunctionKind::Http, Layer::Component) => Self::of_handler(runtime, setup, module),
-            (FunctionKind::Command, Layer::Component) => Self::of_program(runtime, setup, module),
-            (FunctionKind::Auto, Layer::Component) => {
-                // Found again by whoever is next.
-                let (component, _code) = runtime.component(module)?;
-                if cli::is_one(&component) && !http::is_handler(&component) {
-                    return Self::of_program(runtime, setup, module);
-                }
-                Self::of_handler(runtime, setup, module)
-            }
-            (FunctionKind::Auto | FunctionKind::Core, Layer::Module) => {
-                Self::of_module(runtime, setup, (Kind::Core, module))
-            }
-            (FunctionKind::Command, Layer::Module) => {
-                Self::of_module(runtime, setup, (Kind::Command, module))
-            }
-            (FunctionKind::Core, Layer::Component) => Err(odd(Kind::Core, layer)),
-            (FunctionKind::Http, Layer::Module) => Err(odd(Kind::Http, layer)),
-            (FunctionKind::Export(_), Layer::Module) => Err(odd(Kind::Export, layer)),
-        }
-    }
-
-    fn of_handler(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
-        Http::new(runtime, setup, module).map(|http| Self::of(Form::Http(http)))
-    }
-
-    fn of_program(runtime: &Runtime, setup: Setup, module: &[u8]) -> Result<Self, LoadError> {
-        Command::of_component(runtime, setup, module)
-            .map(|command| Self::of(Form::Command(command)))
-    }
-
-    fn of(form: Form) -> Self {
-        Self {
-            form,
-            _module: None,
-        }
-    }
-
-    fn of_module(
-        runtime: &Runtime,
-        setup: Setup,
-        (kind, module): (Kind, &[u8]),
-    ) -> Result<Self, LoadError> {
-        let (module, code, memories) = runtime.module(module)?;
-        let is_auto = setup.function().kind == FunctionKind::Auto;
-        let form = if kind == Kind::Command || is_auto && command::is_one(&module) {
-            Form::Command(Command::new(setup, &module, memories)?)
-        } else {
-            Form::Core(Core::new(setup, &module, memories)?)
+        must_fit(&function.kind, layer)?;
+        let rest = Rest {
+            runtime: runtime.clone(),
+            setup,
+            compiled: Compiled::new(runtime, layer, module)?,
+            burst: OnceCell::new(),
         };
         Ok(Self {
-            form,
-            _module: Some(code),
+            form: Form::new(&rest.setup, &rest.compiled)?,
+            rest: Arc::new(rest),
         })
     }
 
@@ -213,11 +179,74 @@ impl Loaded {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        match &self.form {
-            Form::Http(http) => http.call(request, surroundings).await,
-            Form::Export(export) => export.call(request, surroundings).await,
-            Form::Core(core) => core.call(request, surroundings).await,
-            Form::Command(command) => command.call(request, surroundings).await,
+        if !self.rest.compiled.is_pooled() {
+            return self.form.call(request, surroundings).await;
+        }
+        if let Some(place) = self.rest.runtime.place() {
+            let surroundings = Placed::new(surroundings, place);
+            return self.form.call(request, surroundings).await;
+        }
+        let form = self.burst().await.unwrap_or(&self.form);
+        form.call(request, surroundings).await
+    }
+
+    /// What is called when as many instances run as keep their memory.
+    async fn burst(&self) -> Option<&Form> {
+        let make = || async {
+            let rest = Arc::clone(&self.rest);
+            let made = tokio::task::spawn_blocking(move || rest.form_for_bursts()).await;
+            made.ok().flatten()
+        };
+        self.rest.burst.get_or_init(make).await.as_ref()
+    }
+}
+
+impl Rest {
+    fn form_for_bursts(&self) -> Option<Form> {
+        let again = self.compiled.again(self.runtime.burst()?);
+        let form = again
+            .map_err(|error| format!("{error:#}"))
+            .and_then(|code| Form::new(&self.setup, &code).map_err(|error| error.to_string()));
+        form.map_err(|error| {
+            tracing::warn!(
+                function = %self.setup.name(), error,
+                "memory of bursts is kept, because the function cannot be loaded a second time"
+            );
+        })
+        .ok()
+    }
+}
+
+impl Form {
+    fn new(setup: &Setup, compiled: &Compiled) -> Result<Self, LoadError> {
+        let (kind, setup) = (&setup.function().kind, setup.clone());
+        Ok(match (compiled, kind) {
+            (Compiled::Component(made), FunctionKind::Export(export)) => {
+                Self::Export(Export::new(setup, export, &made.code)?)
+            }
+            (Compiled::Component(made), kind) if is_program(kind, &made.code) => {
+                Self::Command(Command::of_component(setup, &made.code)?)
+            }
+            (Compiled::Component(made), _) => Self::Http(Http::new(setup, &made.code)?),
+            (Compiled::Module(made, memories), kind) if is_command(kind, &made.code) => {
+                Self::Command(Command::new(setup, &made.code, memories.clone())?)
+            }
+            (Compiled::Module(made, memories), _) => {
+                Self::Core(Core::new(setup, &made.code, memories.clone())?)
+            }
+        })
+    }
+
+    async fn call(
+        &self,
+        request: Request,
+        surroundings: Box<dyn Surroundings>,
+    ) -> Result<Response, Fault> {
+        match self {
+            Self::Http(http) => http.call(request, surroundings).await,
+            Self::Export(export) => export.call(request, surroundings).await,
+            Self::Core(core) => core.call(request, surroundings).await,
+            Self::Command(command) => command.call(request, surroundings).await,
         }
     }
 }
@@ -244,6 +273,29 @@ impl Layer {
             [0, b'a', b's', b'm', _, _, 1, 0] => Some(Self::Component),
             _ => None,
         }
+    }
+}
+
+/// Whether a component is called as a command.
+fn is_program(kind: &FunctionKind, component: &Component) -> bool {
+    let is_one = || cli::is_one(component) && !http::is_handler(component);
+    *kind == FunctionKind::Command || *kind == FunctionKind::Auto && is_one()
+}
+
+/// Whether a core module is called as a command.
+fn is_command(kind: &FunctionKind, module: &Module) -> bool {
+    *kind == FunctionKind::Command || *kind == FunctionKind::Auto && command::is_one(module)
+}
+
+/// Whether a function of this kind can be of this form.
+fn must_fit(kind: &FunctionKind, layer: Layer) -> Result<(), LoadError> {
+    match (kind, layer) {
+        (FunctionKind::Core, Layer::Component) => Err(odd(Kind::Core, layer)),
+        (FunctionKind::Http, Layer::Module) => Err(odd(Kind::Http, layer)),
+        (FunctionKind::Export(_), Layer::Module) => Err(odd(Kind::Export, layer)),
+        (FunctionKind::Auto | FunctionKind::Command, _)
+        | (FunctionKind::Core, Layer::Module)
+        | (FunctionKind::Http | FunctionKind::Export(_), Layer::Component) => Ok(()),
     }
 }
 

@@ -1,12 +1,16 @@
 //! The engine that functions run on.
 //!
-//! Invariant: what an instance writes is gone before its place is used again.
+//! There are two pools of places for instances: one keeps some memory for the next instance, and only
+//! so many run in it at once; what runs beyond that is in the other, which gives all back to the system
+//! (decision 046). Invariant: what an instance writes is gone before its place is used again.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::Component;
 use wasmtime::{
-    Config, InstanceAllocationStrategy, Module, PoolConcurrencyLimitError, PoolingAllocationConfig,
+    Config, Enabled, InstanceAllocationStrategy, Module, PoolConcurrencyLimitError,
+    PoolingAllocationConfig,
 };
 use weir_guest::EngineError;
 use weir_guest::code::Cache;
@@ -25,6 +29,10 @@ pub struct Runtime(Arc<Inner>);
 
 struct Inner {
     engine: wasmtime::Engine,
+    /// For what runs beyond [`of::KEPT_INSTANCES`]; `None`: this machine has no pools.
+    burst: Option<wasmtime::Engine>,
+    /// Instances whose places keep memory.
+    kept: Arc<AtomicU32>,
     cache: Option<Arc<Cache>>,
     components: Codes<Component>,
     modules: Codes<Module>,
@@ -40,6 +48,16 @@ pub(crate) struct Mapped {
     engine: wasmtime::Engine,
     memories: MappedMemories,
     modules: Codes<Module>,
+}
+
+/// The right to run where memory is kept.
+pub(crate) struct Place(Arc<AtomicU32>);
+
+/// What becomes of the memory of an ended instance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pool {
+    Keeps,
+    GivesBack,
 }
 
 /// Why there is no engine for functions.
@@ -81,17 +99,27 @@ impl Runtime {
         filters: &weir_guest::Engine,
         cache: Option<Arc<Cache>>,
     ) -> Result<Self, RuntimeError> {
-        let engine = pooled().or_else(|error| {
-            tracing::warn!(
-                "instances of functions are made one by one, because memory for a pool of them \
-                 cannot be reserved: {error:#}"
-            );
-            wasmtime::Engine::new(&settings())
-                .map_err(|error| RuntimeError::Unsupported(format!("{error:#}")))
-        })?;
-        filters.tick_for(&engine);
+        let pools = pooled(Pool::Keeps).and_then(|keeps| Ok((keeps, pooled(Pool::GivesBack)?)));
+        let (engine, burst) = match pools {
+            Ok((engine, burst)) => (engine, Some(burst)),
+            Err(error) => {
+                tracing::warn!(
+                    "instances of functions are made one by one, because memory for a pool of them \
+                     cannot be reserved: {error:#}"
+                );
+                let engine = wasmtime::Engine::new(&settings());
+                let unsupported =
+                    |error: wasmtime::Error| RuntimeError::Unsupported(format!("{error:#}"));
+                (engine.map_err(unsupported)?, None)
+            }
+        };
+        for engine in burst.iter().chain([&engine]) {
+            filters.tick_for(engine);
+        }
         Ok(Self(Arc::new(Inner {
             engine,
+            burst,
+            kept: Arc::default(),
             cache,
             components: Codes::default(),
             modules: Codes::default(),
@@ -123,6 +151,33 @@ impl Runtime {
             self.0.clock.tick_for(&made.engine);
             made
         }))
+    }
+
+    /// The engine for bursts: its places keep nothing.
+    pub(crate) fn burst(&self) -> Option<&wasmtime::Engine> {
+        self.0.burst.as_ref()
+    }
+
+    /// A place where memory is kept; `None`: all are taken.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let one_more = |taken: u32| (taken < of::KEPT_INSTANCES).then_some(taken + 1);
+        let taken = &self.0.kept;
+        taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .map(|_| Place(Arc::clone(taken)))
+            .ok()
+    }
+
+    /// Bytes of linear memories and tables that ended instances have left in their places; `None`:
+    /// this machine has no pools. Stacks are not counted.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<usize> {
+        let engines = [Some(&self.0.engine), self.burst()];
+        let bytes = engines.into_iter().flatten().map(|engine| {
+            let metrics = engine.pooling_allocator_metrics()?;
+            Some(metrics.unused_memory_bytes_resident() + metrics.unused_table_bytes_resident())
+        });
+        bytes.sum()
     }
 
     /// The engine, for whoever compiles or links with it.
@@ -157,6 +212,12 @@ impl Mapped {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Whether there was no place for one more instance.
 pub(crate) fn is_full(error: &wasmtime::Error) -> bool {
     error.is::<PoolConcurrencyLimitError>()
@@ -174,14 +235,17 @@ fn settings() -> Config {
     config
 }
 
-fn pooled() -> wasmtime::Result<wasmtime::Engine> {
+fn pooled(kind: Pool) -> wasmtime::Result<wasmtime::Engine> {
     let all = of::ALL_INSTANCES;
+    let keeps = kind == Pool::Keeps;
+    let kept = |bytes: usize| if keeps { bytes } else { 0 };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(all)
         .total_core_instances(all * INSTANCES_EACH)
         .total_memories(all)
         .total_tables(all * INSTANCES_EACH)
         .total_stacks(all)
+        .max_unused_warm_slots(of::KEPT_INSTANCES)
         .max_memories_per_component(of::COMPONENT_MEMORIES)
         .max_memories_per_module(of::COMPONENT_MEMORIES)
         .max_tables_per_component(of::COMPONENT_TABLES)
@@ -189,9 +253,13 @@ fn pooled() -> wasmtime::Result<wasmtime::Engine> {
         .table_elements(of::TABLE_ELEMENTS)
         .max_component_instance_size(of::INSTANCE_BYTES)
         .max_core_instance_size(of::INSTANCE_BYTES)
-        .linear_memory_keep_resident(of::KEPT_MEMORY_BYTES)
-        .table_keep_resident(of::KEPT_TABLE_BYTES);
+        .linear_memory_keep_resident(kept(of::KEPT_MEMORY_BYTES))
+        .table_keep_resident(kept(of::KEPT_TABLE_BYTES))
+        // Only what was written is cleared, wherever it lies, if the kernel tells what that is.
+        .pagemap_scan(Enabled::Auto);
     let mut config = settings();
+    // Clearing a stack here means giving it back.
+    config.async_stack_zeroing(!keeps);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     wasmtime::Engine::new(&config)
 }

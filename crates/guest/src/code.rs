@@ -21,7 +21,7 @@ pub use entry::Defect;
 pub use folder::FolderError;
 pub use key::Digest;
 use key::Key;
-pub use whole::{component, module};
+pub use whole::{component, component_again, module, module_again};
 
 /// The bytes of a module, which are known by their digest.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! Components that handle HTTP, by the guest `handler`, which does what a request's path says.
 
 mod ends;
+mod memory;
 mod streams;
 mod v3;
 

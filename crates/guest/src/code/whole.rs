@@ -37,6 +37,34 @@ pub fn component(
     Ok(component)
 }
 
+/// The same component for another engine of the same settings, without compiling.
+///
+/// # Errors
+///
+/// An engine whose settings differ.
+pub fn component_again(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
+    let image = component.serialize()?;
+    #[expect(unsafe_code, reason = "the image is what the engine's compiler made")]
+    // SAFETY: the image was made of a component just now, and nobody else has had it.
+    unsafe {
+        Component::deserialize(engine, image)
+    }
+}
+
+/// The same core module for another engine of the same settings, without compiling.
+///
+/// # Errors
+///
+/// An engine whose settings differ.
+pub fn module_again(engine: &Engine, module: &Module) -> wasmtime::Result<Module> {
+    let image = module.serialize()?;
+    #[expect(unsafe_code, reason = "the image is what the engine's compiler made")]
+    // SAFETY: as for components.
+    unsafe {
+        Module::deserialize(engine, image)
+    }
+}
+
 /// Compiles a core module for this engine, or finds its code.
 ///
 /// # Errors
