@@ -175,7 +175,10 @@ impl http_body::Body for RunningBody {
 impl RunningBody {
     fn failure(&self) -> Option<BodyError> {
         let fault = self.ended.get()?.as_ref().err()?;
-        Some(BodyError::Function(fault.text.clone()))
+        Some(BodyError::Function {
+            kind: fault.kind,
+            text: fault.text.clone(),
+        })
     }
 
     fn timeout(&self) -> Duration {

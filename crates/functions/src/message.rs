@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::fault::FaultKind;
+
 /// A body, chunk by chunk, with trailers at its end. Whoever reads decides how fast it comes.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
@@ -34,7 +36,18 @@ pub enum BodyError {
     /// It did not come in time.
     #[error("the body did not come in time")]
     TimedOut,
+    /// It is shorter or longer than its sender said.
+    #[error("the body has not the {declared} bytes that `content-length` says")]
+    Length {
+        /// What was said.
+        declared: u64,
+    },
     /// The function that makes it has failed.
-    #[error("the function failed while it wrote the body: {0}")]
-    Function(String),
+    #[error("the function failed while it wrote the body: {text}")]
+    Function {
+        /// What kind of failure.
+        kind: FaultKind,
+        /// What happened.
+        text: String,
+    },
 }

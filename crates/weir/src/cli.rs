@@ -287,7 +287,7 @@ pub struct Run {
     #[arg(long, value_name = "FOLDER[::NAME]", value_parser = run::folder)]
     pub dir: Vec<(PathBuf, String)>,
     /// A host that the module may send HTTP requests to; may be repeated.
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = run::allowed)]
     pub allow: Vec<String>,
     /// A shared map, empty and in memory, that the module may use; may be repeated.
     #[arg(long, value_name = "NAME")]

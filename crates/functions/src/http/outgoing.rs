@@ -6,6 +6,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use weir_model::limits::functions as of;
 
 use crate::door::Door;
+use crate::fault::FaultKind;
 use crate::message::BodyError;
 use crate::surroundings::{Fetch, FetchError};
 
@@ -83,7 +84,8 @@ pub(crate) fn error_of_body(error: BodyError) -> Error {
         BodyError::Cut => Error::ConnectionTerminated,
         BodyError::TooLong { limit } => Error::HttpRequestBodySize(Some(limit)),
         BodyError::TimedOut => Error::ConnectionReadTimeout,
-        BodyError::Function(text) => Error::InternalError(Some(text)),
+        BodyError::Length { .. } => Error::HttpProtocolError,
+        BodyError::Function { text, .. } => Error::InternalError(Some(text)),
     }
 }
 
@@ -91,6 +93,9 @@ pub(crate) fn error_of_body(error: BodyError) -> Error {
 pub(crate) fn body_error_of(error: &Error) -> BodyError {
     match error {
         Error::ConnectionTerminated => BodyError::Cut,
-        error => BodyError::Function(error.to_string()),
+        error => BodyError::Function {
+            kind: FaultKind::BadResponse,
+            text: error.to_string(),
+        },
     }
 }

@@ -58,7 +58,10 @@ pub(super) async fn run(
     }
     Err(RunError::Export {
         wanted: "wasi:cli/run".to_owned(),
-        found: names.join(", "),
+        found: match &*names {
+            [] => "nothing".to_owned(),
+            names => names.join(", "),
+        },
     })
 }
 

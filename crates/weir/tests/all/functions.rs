@@ -2,6 +2,7 @@
 
 mod capacity;
 mod egress;
+mod hostile;
 mod maps;
 
 use std::thread;
@@ -147,7 +148,7 @@ fn every_failure_has_its_status_and_harms_nobody() {
 fn a_failure_after_the_head_cuts_the_connection() {
     let gateway = gateway("kind: http, limits: { time: 200ms, timeout: 2s }");
     for (path, details) in [
-        ("/loop-later", "function_trap_after_head"),
+        ("/loop-later", "function_deadline_after_head"),
         ("/sleep-later?60000", "function_deadline_after_head"),
     ] {
         let mut client = gateway.connect();
