@@ -13,7 +13,7 @@ use weir_model::limits::functions as of;
 use weir_model::{FileAccess, Function, Name, Variable};
 
 use crate::cap::{Cap, Refused};
-use crate::door::{Door, Output};
+use crate::door::{Chance, Door, Output};
 use crate::fault::{Fault, FaultKind};
 use crate::http::Outgoing;
 use crate::load::LoadError;
@@ -135,8 +135,9 @@ impl Setup {
         let mut wasi = WasiCtxBuilder::new();
         wasi.wall_clock(door.clone())
             .monotonic_clock(door.clone())
-            .secure_random(door.clone())
-            .insecure_random(door.clone())
+            .secure_random(Chance::new(door))
+            .insecure_random(Chance::new(door))
+            .max_random_size(of::WASI_RANDOM_BYTES)
             .allow_tcp(false)
             .allow_udp(false)
             .arg(&**self.name())
@@ -168,12 +169,14 @@ impl Setup {
         wasi: WasiCtx,
     ) -> Store<Cell> {
         let limits = &self.function().limits;
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(of::HEAD_BYTES);
         let mut table = ResourceTable::new();
         table.set_max_capacity(of::RESOURCES);
         let meter = Meter::new(limits.time);
         let cell = Cell {
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             table,
             outgoing: Outgoing::new(door.clone()),
             cap: Cap::new(limits.memory_bytes),

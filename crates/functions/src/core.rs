@@ -15,7 +15,7 @@ use crate::cell::Setup;
 use crate::door::{Door, Output};
 use crate::fault::{Fault, FaultKind};
 use crate::load::{Kind, LoadError};
-use crate::message::{Request, Response};
+use crate::message::{BodyError, Request, Response};
 use crate::module::memory::{self, Exports};
 use crate::module::{self, Answer, Guest, calls, fetch};
 use crate::surroundings::{Stream, Surroundings};
@@ -74,10 +74,15 @@ impl Core {
         request: Request,
         surroundings: Box<dyn Surroundings>,
     ) -> Result<Response, Fault> {
-        let bytes_max = self.setup.function().limits.request_bytes;
-        let asked = match Asked::new(request, bytes_max).await {
-            Ok(asked) => asked,
-            Err(refusal) => return Ok(refusal),
+        let limits = &self.setup.function().limits;
+        let asked = Asked::new(request, limits.request_bytes);
+        let asked = match tokio::time::timeout(limits.timeout, asked).await {
+            Ok(Ok(asked)) => asked,
+            Ok(Err(refusal)) => return Ok(refusal),
+            Err(_) => {
+                let text = format!("{}\n", BodyError::TimedOut);
+                return Ok(refusal(StatusCode::REQUEST_TIMEOUT, text));
+            }
         };
         let (tell, head) = oneshot::channel();
         let door = Door::new(surroundings);

@@ -67,23 +67,51 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl TryRng for Door {
+/// Random bytes, asked for in pieces: WASI takes a number for each byte.
+pub(crate) struct Chance {
+    door: Door,
+    piece: [u8; PIECE_BYTES],
+    used: usize,
+}
+
+/// As many as the system gives at once, without being interrupted.
+const PIECE_BYTES: usize = 256;
+
+impl Chance {
+    pub(crate) fn new(door: &Door) -> Self {
+        Self {
+            door: door.clone(),
+            piece: [0; PIECE_BYTES],
+            used: PIECE_BYTES,
+        }
+    }
+
+    fn take<const BYTES: usize>(&mut self) -> [u8; BYTES] {
+        if self.used + BYTES > PIECE_BYTES {
+            self.door.ask().random(&mut self.piece);
+            self.used = 0;
+        }
+        let taken = self.piece.get(self.used..self.used + BYTES);
+        self.used += BYTES;
+        taken
+            .and_then(|taken| taken.try_into().ok())
+            .unwrap_or([0; BYTES])
+    }
+}
+
+impl TryRng for Chance {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.ask().random(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
+        Ok(u32::from_le_bytes(self.take()))
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.ask().random(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
+        Ok(u64::from_le_bytes(self.take()))
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.ask().random(bytes);
+        self.door.ask().random(bytes);
         Ok(())
     }
 }

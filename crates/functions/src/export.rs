@@ -252,7 +252,9 @@ fn refused(error: &BodyError) -> Response {
     let status = match error {
         BodyError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Cut | BodyError::Function { .. } => StatusCode::BAD_REQUEST,
+        BodyError::Cut | BodyError::Length { .. } | BodyError::Function { .. } => {
+            StatusCode::BAD_REQUEST
+        }
     };
     text(status, &error.to_string())
 }

@@ -28,6 +28,7 @@ mod http;
 mod meter;
 mod module;
 mod pipe;
+mod rotation;
 
 pub use fault::{Fault, FaultKind};
 pub use load::{Kind, LoadError, Loaded};

@@ -36,6 +36,12 @@ pub enum BodyError {
     /// It did not come in time.
     #[error("the body did not come in time")]
     TimedOut,
+    /// It is shorter or longer than its sender said.
+    #[error("the body has not the {declared} bytes that `content-length` says")]
+    Length {
+        /// What was said.
+        declared: u64,
+    },
     /// The function that makes it has failed.
     #[error("the function failed while it wrote the body: {text}")]
     Function {

@@ -14,6 +14,8 @@ use weir_guest::engine::TICK;
 use weir_guest::thread_time;
 use weir_model::limits::functions as of;
 
+use crate::rotation::{self, TurnEnd};
+
 /// Counts the running time of one call.
 pub(crate) struct Meter {
     limit: Duration,
@@ -46,7 +48,7 @@ impl Meter {
     pub(crate) fn watch<T>(self: &Arc<Self>, store: &mut wasmtime::Store<T>) {
         let meter = Arc::clone(self);
         store.epoch_deadline_callback(move |_| Ok(meter.expired()));
-        store.set_epoch_deadline(ticks(of::SLICE));
+        store.set_epoch_deadline(1);
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
@@ -79,11 +81,12 @@ impl Meter {
             }
             Some(_) | None => {}
         }
-        if spent.resumed.elapsed() < of::SLICE / 2 {
-            // It has just come back from waiting.
+        let least = if rotation::is_contended() { 8 } else { 2 };
+        if spent.resumed.elapsed() < of::SLICE / least {
+            // It has just begun, or come back from waiting.
             return UpdateDeadline::Continue(ticks(of::SLICE / 2));
         }
-        UpdateDeadline::Yield(ticks(of::SLICE))
+        UpdateDeadline::YieldCustom(ticks(of::SLICE), Box::pin(rotation::turn()))
     }
 }
 
@@ -110,6 +113,7 @@ impl<F: Future + ?Sized> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _end = TurnEnd;
         self.meter.resume();
         let polled = self.guest.as_mut().poll(context);
         self.meter.suspend();

@@ -66,7 +66,7 @@ impl Functions {
         }
         let runtime = Runtime::with_cache(engine, cache)
             .map_err(|error| PrepareError::Functions(error.to_string()))?;
-        let all = AllTurns::new(site.function_instances);
+        let all = AllTurns::new(site.function_instances, deepest(&site.functions));
         let hosted = |(name, function): (&Name, &Function)| -> Result<_, PrepareError> {
             let bytes = bytes_of(site, function)?;
             declarations
@@ -147,6 +147,29 @@ fn trust(site: &Site) -> Result<Option<Trust>, PrepareError> {
         );
     }
     Ok(Some(trust))
+}
+
+/// How many calls of functions may be made one in the other, the outermost not counted.
+fn deepest(functions: &BTreeMap<Name, Function>) -> u32 {
+    let below = |function: &Function, depths: &BTreeMap<&Name, u32>| {
+        let callees = function.grants.functions.iter();
+        let depths = callees.map(|callee| depths.get(callee).map_or(1, |depth| depth + 1));
+        depths.max().unwrap_or(0).min(function.limits.depth)
+    };
+    let mut depths = BTreeMap::new();
+    // Calls are no circles: no chain is longer than there are functions.
+    for _ in functions {
+        let next = functions.iter();
+        let next: BTreeMap<_, _> = next
+            .map(|(name, function)| (name, below(function, &depths)))
+            .collect();
+        if next == depths {
+            break;
+        }
+        depths = next;
+    }
+    let most = u32::try_from(functions.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    depths.into_values().max().unwrap_or(0).min(most)
 }
 
 /// The module of a function.

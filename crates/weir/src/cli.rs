@@ -294,7 +294,7 @@ pub struct Run {
     #[arg(long, value_name = "FOLDER[::NAME]", value_parser = run::folder)]
     pub dir: Vec<(PathBuf, String)>,
     /// A host that the module may send requests to, of `http` and `https`; may be repeated.
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = run::allowed)]
     pub allow: Vec<String>,
     /// A file with certificates, in the PEM format, of those who sign for servers of `https`, beside
     /// those whom this machine trusts; may be repeated.

@@ -1,10 +1,13 @@
 //! Exported functions that are called by hand: each argument is a word of the command line.
 
+use std::cell::Cell as Counter;
+
 use bytes::Bytes;
 use serde_json::Value;
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Type, Val};
 use wasmtime::{AsContextMut as _, Store};
+use weir_model::limits::functions as of;
 
 use super::json::{self, Path};
 use super::types::{Argument, Form, has_no_json, name};
@@ -118,7 +121,8 @@ fn read(argument: &Argument, word: &str) -> Result<Val, String> {
             serde_json::from_str(word).unwrap_or_else(|_| Value::String(word.to_owned()))
         }
     };
-    json::read(&argument.ty, value, &Path::Root(&argument.name))
+    let left = Counter::new(of::JSON_VALUES);
+    json::read(&argument.ty, value, &Path::Root(&argument.name, &left))
 }
 
 /// A type for people, as WIT has it.

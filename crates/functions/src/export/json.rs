@@ -2,10 +2,14 @@
 //!
 //! Invariant: what is read must be of the type, to the last field; numbers are exact or refused.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde_json::{Map, Number, Value};
 use wasmtime::component::types::{Record, Variant};
 use wasmtime::component::{Type, Val};
+
+use weir_model::limits::functions as of;
 
 use super::Answer;
 use super::types::{Argument, Form, name};
@@ -16,13 +20,17 @@ pub(super) fn arguments(wanted: &[Argument], body: &[u8]) -> Result<Vec<Val>, St
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
+    let left = Cell::new(of::JSON_VALUES);
     let body: Value = serde_json::from_slice(body).map_err(|error| format!("no JSON: {error}"))?;
     match (wanted, body) {
-        ([only], body) => Ok(vec![read(&only.ty, body, &Path::Root(&only.name))?]),
+        ([only], body) => Ok(vec![read(&only.ty, body, &Path::Root(&only.name, &left))?]),
         (_, Value::Object(mut fields)) => {
             let read = |argument: &Argument| {
-                let path = Path::Root(&argument.name);
-                field(&argument.ty, fields.remove(&argument.name), &path)
+                field(
+                    &argument.ty,
+                    fields.remove(&argument.name),
+                    &Path::Root(&argument.name, &left),
+                )
             };
             let values = wanted.iter().map(read).collect::<Result<_, _>>()?;
             no_more(&fields, || names(wanted))?;
@@ -31,7 +39,7 @@ pub(super) fn arguments(wanted: &[Argument], body: &[u8]) -> Result<Vec<Val>, St
         (_, Value::Array(values)) if values.len() == wanted.len() => wanted
             .iter()
             .zip(values)
-            .map(|(argument, value)| read(&argument.ty, value, &Path::Root(&argument.name)))
+            .map(|(argument, value)| read(&argument.ty, value, &Path::Root(&argument.name, &left)))
             .collect(),
         (_, other) => Err(format!(
             "expected an object with {}, or an array of {} values, but found {}",
@@ -74,15 +82,33 @@ fn body(ty: Option<&Type>, value: Val) -> Bytes {
 
 /// Where in the arguments a value stands.
 pub(super) enum Path<'p> {
-    Root(&'p str),
+    /// With the number of values that may still be made.
+    Root(&'p str, &'p Cell<usize>),
     Field(&'p Path<'p>, &'p str),
     Item(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    /// Counts values that are about to be made.
+    fn count(&self, values: usize) -> Result<(), String> {
+        match self {
+            Self::Root(_, left) => {
+                let rest = left.get().checked_sub(values);
+                left.set(rest.ok_or_else(|| {
+                    let most = of::JSON_VALUES;
+                    format!("more than {most} values, with options that are left out")
+                })?);
+                Ok(())
+            }
+            Self::Field(path, _) | Self::Item(path, _) => path.count(values),
+        }
+    }
 }
 
 impl std::fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Root(name) => f.write_str(name),
+            Self::Root(name, _) => f.write_str(name),
             Self::Field(path, name) => write!(f, "{path}.{name}"),
             Self::Item(path, index) => write!(f, "{path}[{index}]"),
         }
@@ -228,7 +254,8 @@ fn read_record(
     mut fields: Map<String, Value>,
     path: &Path<'_>,
 ) -> Result<Val, String> {
-    let mut values = Vec::with_capacity(fields.len());
+    path.count(record.fields().len())?;
+    let mut values = Vec::with_capacity(record.fields().len());
     for wanted in record.fields() {
         let path = Path::Field(path, wanted.name);
         let value = field(&wanted.ty, fields.remove(wanted.name), &path)?;

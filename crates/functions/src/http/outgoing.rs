@@ -98,6 +98,7 @@ pub(crate) fn error_of_body(error: BodyError) -> Error {
         BodyError::Cut => Error::ConnectionTerminated,
         BodyError::TooLong { limit } => Error::HttpRequestBodySize(Some(limit)),
         BodyError::TimedOut => Error::ConnectionReadTimeout,
+        BodyError::Length { .. } => Error::HttpProtocolError,
         BodyError::Function { text, .. } => Error::InternalError(Some(text)),
     }
 }

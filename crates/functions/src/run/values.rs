@@ -103,7 +103,7 @@ pub(super) fn given(
         given.push(match (literal, number(ty, text)) {
             (Some(literal), _) => Given::Text(literal.to_owned()),
             (None, Some(number)) => Given::Number(number),
-            (None, None) if may_be_text => Given::Text(text.clone()),
+            (None, None) if may_be_text && !is_number(text) => Given::Text(text.clone()),
             (None, None) => {
                 return Err(ArgumentError::NoNumber {
                     export: export.to_owned(),
@@ -127,6 +127,12 @@ pub(super) fn given(
         });
     }
     Ok(given)
+}
+
+/// Whether it is written as a number, whatever type that would fit.
+fn is_number(text: &str) -> bool {
+    let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    has_digits && (text.parse::<f64>().is_ok() || integer(text).is_some())
 }
 
 fn name(ty: &ValType) -> &'static str {

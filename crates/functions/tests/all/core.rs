@@ -1,7 +1,9 @@
 //! Core modules with the plain ABI.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use futures_util::stream;
 use http_body_util::BodyExt as _;
 use weir_functions::{BodyError, FaultKind, FetchError, Kind, LoadError, Loaded, Response, Stream};
 use weir_model::{Function, FunctionKind, Variable};
@@ -354,6 +356,40 @@ fn a_body_that_is_too_long_is_not_handed_over() {
     };
     assert_eq!(post("four"), 200);
     assert_eq!(post("fives"), 413);
+}
+
+/// A client that sends a beginning only would keep its place for ever.
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let mut function = function(FunctionKind::Core);
+    function.limits.timeout = Duration::from_millis(50);
+    let loaded = load(&function, &module("", "(i32.const 200)")).unwrap();
+    let never = http_body_util::StreamBody::new(stream::pending()).boxed_unsync();
+    let request = http::Request::post("http://here.example/").body(never);
+    assert_eq!(answer(&loaded, request.unwrap()).unwrap().0, 408);
+}
+
+/// The engine makes random bytes one by one, and nobody else of the worker runs meanwhile.
+#[test]
+fn nobody_waits_for_millions_of_random_bytes() {
+    let ask = |bytes: u32| {
+        let import = r#"(import "wasi_snapshot_preview1" "random_get"
+            (func $get (param i32 i32) (result i32)))"#;
+        let text = format!(
+            r#"(module {import} (memory (export "memory") 1100)
+            (func (export "handle") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+                (i32.add (i32.const 200) (call $get (i32.const 0) (i32.const {bytes})))))"#
+        );
+        let module = wat::parse_str(text).unwrap();
+        answer(
+            &load(&function(FunctionKind::Core), &module).unwrap(),
+            get("/"),
+        )
+    };
+    assert_eq!(ask(1 << 20).unwrap().0, 200);
+    let fault = ask(64 << 20).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Trap);
+    assert!(fault.text.contains("exceeds limit 1048576"), "{fault}");
 }
 
 /// GET of an URL at 0; the answer's place is at 64.

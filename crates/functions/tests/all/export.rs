@@ -265,6 +265,37 @@ fn bodies_have_limits() {
     assert_eq!(told, "JSON may have 1048576 bytes, but these are 2097152\n");
 }
 
+/// Three bytes of a request became as many values as a record has fields: a gigabyte of the host's.
+#[test]
+fn what_is_left_out_counts() {
+    let fields: String = (0..40)
+        .map(|n| format!("(field \"f{n}\" (option u8))"))
+        .collect();
+    let text = format!(
+        r#"(component
+        (core module $m (memory (export "memory") 200)
+            (func (export "f") (param i32 i32))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536)))
+        (core instance $i (instantiate $m))
+        (type $r' (record {fields}))
+        (export $r "r" (type $r'))
+        (type $l (list $r))
+        (func (export "f") (param "of" $l) (canon lift (core func $i "f")
+            (memory $i "memory") (realloc (func $i "realloc")))))"#
+    );
+    let function = configured("f", |_| ());
+    let loaded = Loaded::new(runtime(), &function, &wat::parse_str(text).unwrap()).unwrap();
+    let records = |count: usize| {
+        let (status, told) =
+            answer(&loaded, post(format!("[{}]", vec!["{}"; count].join(",")))).unwrap();
+        (status, String::from_utf8_lossy(&told).into_owned())
+    };
+    assert_eq!(records(10_000).0, 204);
+    let (status, told) = records(300_000);
+    assert_eq!(status, 400);
+    assert!(told.contains("more than 500000 values"), "{told}");
+}
+
 #[test]
 fn a_body_that_does_not_come_is_no_fault_of_the_function() {
     let function = configured("process-data", |function| {

@@ -118,8 +118,9 @@ pub const KEPT_MEMORY_BYTES: usize = 128 << 10;
 /// Bytes of its tables, for the same reason.
 pub const KEPT_TABLE_BYTES: usize = 8 << 10;
 
-/// Things that a guest holds open at a time: streams, bodies, fields, pollables.
-pub const RESOURCES: usize = 10_000;
+/// Things that a guest holds open at a time: streams, bodies, fields, pollables. The host keeps up to
+/// 64 KiB for some of them: all together about twice as much as a guest has memory.
+pub const RESOURCES: usize = 4000;
 
 /// Bytes of one write to a response's body. One write waits while another is on its way.
 pub const WRITE_BYTES: usize = 64 << 10;
@@ -131,9 +132,17 @@ pub const HEAD_BYTES: usize = 64 << 10;
 /// Random bytes of one call.
 pub const RANDOM_BYTES: usize = 64 << 10;
 
+/// Random bytes of one call of WASI, which makes them one by one: in a few milliseconds, while nobody
+/// else of the worker runs.
+pub const WASI_RANDOM_BYTES: u64 = 1 << 20;
+
 /// Bytes of JSON that become the arguments of an exported function: as values of the host they are up
 /// to forty times as large. Plain text and bytes are no JSON.
 pub const JSON_BYTES: usize = 1 << 20;
+
+/// Fields of records that become arguments of an exported function. JSON may leave options out: some
+/// bytes of it would become as many values as its type has fields, each as large as a hundred bytes.
+pub const JSON_VALUES: usize = 500_000;
 
 /// Bytes that the host may take to copy what a component hands over at once: the results of a call,
 /// as values of the host.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::{Method, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -13,6 +14,7 @@ use weir_functions::{Body, BodyError, Fault, FaultKind, Request, Response};
 use weir_model::Name;
 
 use super::Hosted;
+use super::body::none;
 use super::capacity::Turn;
 use super::live::Live;
 use crate::gateway::Shared;
@@ -54,15 +56,17 @@ pub(crate) async fn call(
     (request, trail): (Request, Trail),
 ) -> Result<Response, Fault> {
     hosted.stats.called();
-    let turn = turn(hosted).await?;
+    let turn = turn(hosted, trail.callers.len()).await?;
     let begun = Instant::now();
     let trail = trail.within(hosted);
     let surroundings = Live::new(shared, hosted, (trail, turn));
+    let is_head = request.method() == Method::HEAD;
     let outcome = hosted.loaded.call(request, Box::new(surroundings)).await;
     match outcome {
         Ok(response) => {
             hosted.stats.answered(begun.elapsed());
-            Ok(response.map(|body| watched(body, hosted)))
+            let length = length_of(&response).filter(|_| !is_head);
+            Ok(response.map(|body| watched(body, hosted, length)))
         }
         Err(fault) => {
             hosted.stats.failed(fault.kind, &fault.text);
@@ -71,9 +75,9 @@ pub(crate) async fn call(
     }
 }
 
-async fn turn(hosted: &Arc<Hosted>) -> Result<Turn, Fault> {
+async fn turn(hosted: &Arc<Hosted>, level: usize) -> Result<Turn, Fault> {
     let came = Instant::now();
-    match hosted.turns.take().await {
+    match hosted.turns.take(level).await {
         Ok(turn) => {
             hosted.stats.began(turn.is_cold, came.elapsed());
             Ok(turn)
@@ -89,18 +93,64 @@ async fn turn(hosted: &Arc<Hosted>) -> Result<Turn, Fault> {
     }
 }
 
-fn watched(body: Body, hosted: &Arc<Hosted>) -> Body {
-    if body.is_end_stream() {
-        return body;
+/// The length that a response says its body has; `None`: it says nothing, or has no body.
+fn length_of(response: &Response) -> Option<u64> {
+    let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+    if has_none.contains(&response.status()) {
+        return None;
     }
-    let hosted = Arc::clone(hosted);
-    Watched { body, hosted }.boxed_unsync()
+    let length = response.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
-/// The body of a function's response. Failures in it are counted.
+fn watched(body: Body, hosted: &Arc<Hosted>, length: Option<u64>) -> Body {
+    if body.is_end_stream() && length.is_none_or(|length| length == 0) {
+        return body;
+    }
+    let watched = Watched {
+        body,
+        hosted: Arc::clone(hosted),
+        length: length.map(|declared| (declared, declared)),
+    };
+    watched.boxed_unsync()
+}
+
+/// The body of a function's response. Failures in it are counted, and it is as long as its head says:
+/// a client that takes less for a whole one would be deceived, more would be cut off without a word.
 struct Watched {
     body: Body,
     hosted: Arc<Hosted>,
+    /// What the head says, and what of it has not come.
+    length: Option<(u64, u64)>,
+}
+
+impl Watched {
+    fn measured(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, BodyError>>,
+    ) -> Option<Result<Frame<Bytes>, BodyError>> {
+        let Some((declared, left)) = &mut self.length else {
+            return frame;
+        };
+        let declared = *declared;
+        let is_fitting = match &frame {
+            Some(Err(_)) => true,
+            None => *left == 0,
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let rest = left.checked_sub(bytes);
+                *left = rest.unwrap_or_default();
+                let is_over = frame.is_trailers() || self.body.is_end_stream();
+                rest.is_some_and(|rest| rest == 0 || !is_over)
+            }
+        };
+        if is_fitting {
+            return frame;
+        }
+        self.length = None;
+        self.body = none();
+        Some(Err(BodyError::Length { declared }))
+    }
 }
 
 impl http_body::Body for Watched {
@@ -112,6 +162,7 @@ impl http_body::Body for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = self.measured(frame);
         if let Some(Err(error)) = &frame {
             let text = format!("in the body of its response: {error}");
             self.hosted.stats.failed(kind_of(error), &text);
@@ -120,7 +171,7 @@ impl http_body::Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && self.length.is_none_or(|(_, left)| left == 0)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -131,7 +182,7 @@ impl http_body::Body for Watched {
 /// What kind of failure ended a body.
 pub(crate) fn kind_of(error: &BodyError) -> FaultKind {
     match error {
-        BodyError::Cut => FaultKind::BadResponse,
+        BodyError::Cut | BodyError::Length { .. } => FaultKind::BadResponse,
         BodyError::TooLong { .. } => FaultKind::Limit,
         BodyError::TimedOut => FaultKind::Deadline,
         BodyError::Function { kind, .. } => *kind,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::Uri;
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http_body_util::BodyExt as _;
 use weir_functions::surroundings::Later;
 use weir_functions::{Fetch, FetchError, Request, Response};
@@ -79,7 +79,8 @@ impl Live {
         };
         let host = Host::of(authority.host());
         let host = host.ok_or_else(|| FetchError::BadRequest("no host".to_owned()))?;
-        let port = authority.port_u16().unwrap_or(scheme.port());
+        let port = port_of(authority, scheme.port());
+        let port = port.ok_or_else(|| FetchError::BadRequest("the port is none".to_owned()))?;
         let grants = &self.hosted.model.grants.http;
         match judge(grants, &host, (port, scheme.port())) {
             Verdict::Refused => Err(FetchError::NotGranted(authority.to_string())),
@@ -165,6 +166,16 @@ impl Live {
     }
 }
 
+/// The port of a server: `usual` if none is written. `None`: what is written is none.
+fn port_of(authority: &Authority, usual: u16) -> Option<u16> {
+    let written = authority.as_str().strip_prefix(authority.host())?;
+    match written.strip_prefix(':') {
+        None | Some("") => Some(usual),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+        Some(_) => None,
+    }
+}
+
 /// A request as the function that is called sees it.
 fn own_request(mut request: Request, name: &str) -> Result<Request, FetchError> {
     let bad = |error: http::Error| FetchError::BadRequest(error.to_string());
@@ -184,4 +195,22 @@ fn flying(response: Response, flight: Flight) -> Response {
 
 fn gone() -> Fetched {
     Err(FetchError::Broken("the gateway ends".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was no port was taken for 80.
+    #[test]
+    fn a_port_is_what_is_written_or_none() {
+        let port = |text: &str| port_of(&text.parse().unwrap());
+        assert_eq!(port("a.example"), Some(80));
+        assert_eq!(port("a.example:"), Some(80));
+        assert_eq!(port("a.example:8080"), Some(8080));
+        assert_eq!(port("[::1]:8080"), Some(8080));
+        for none in ["a.example:65616", "a.example:+80", "[::1]:99999"] {
+            assert_eq!(port(none), None, "{none}");
+        }
+    }
 }

@@ -44,6 +44,12 @@ pub(super) fn run(arguments: &New, terminal: &mut Terminal<'_>) -> Result<Outcom
     Ok(Outcome::Fine)
 }
 
+/// Names that Cargo refuses: of Rust's language, and of Cargo's own folders.
+const TAKEN: &str = "abstract as async await become box break build const continue crate deps do \
+    dyn else enum examples extern false final fn for gen if impl in incremental let loop macro \
+    match mod move mut override priv pub ref return self static struct super trait true try type \
+    typeof unsafe unsized use virtual where while yield test";
+
 /// A name that all languages and tools take.
 fn check_name(name: &str) -> Result<(), Failure> {
     let is_fine = name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -52,8 +58,13 @@ fn check_name(name: &str) -> Result<(), Failure> {
         && name
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if is_fine {
+    if is_fine && TAKEN.split(' ').all(|taken| taken != name) {
         return Ok(());
+    }
+    if is_fine {
+        return Err(Failure::Project(format!(
+            "{name:?} is no name for a project: languages or their tools use it themselves"
+        )));
     }
     Err(Failure::Project(format!(
         "{name:?} is no name for a project: a lower-case letter, then lower-case letters, digits and \

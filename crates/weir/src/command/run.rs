@@ -136,6 +136,21 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `HOST` or `HOST:PORT`.
+pub(crate) fn allowed(text: &str) -> Result<String, String> {
+    let authority: Option<http::uri::Authority> = text.parse().ok();
+    let is_host = authority.is_some_and(|authority| {
+        let written = [authority.host(), ":"].concat();
+        let has_port = authority.port_u16().is_some_and(|port| port > 0);
+        authority.as_str() == authority.host()
+            || has_port && authority.as_str().starts_with(&written)
+    });
+    if is_host {
+        return Ok(text.to_owned());
+    }
+    Err("expected a host, or a host and a port, such as localhost:8080".to_owned())
+}
+
 /// `HOST` or `HOST::GUEST`.
 pub(crate) fn folder(text: &str) -> Result<(PathBuf, String), String> {
     let (host, guest) = text.split_once("::").unwrap_or((text, text));

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod egress;
+mod hostile;
 mod https;
 mod maps;
 

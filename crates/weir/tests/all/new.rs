@@ -63,5 +63,8 @@ fn what_there_is_not_is_told_with_what_there_is() {
     folder
         .run("new filter ../x --lang rust --dir @x")
         .expect(Outcome::Problem, &["\"../x\" is no name for a project"]);
+    folder
+        .run("new function self --lang rust --dir @x")
+        .expect(Outcome::Problem, &["\"self\" is no name for a project"]);
     assert!(!folder.path("x").exists());
 }

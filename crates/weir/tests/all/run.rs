@@ -151,6 +151,10 @@ fn arguments_are_of_the_exports_types() {
     call(&["zeroes"]).expect(0, "0x00000001000000000000000000000000\n", &[]);
     call(&["i32", "x"]).expect(1, "", &["argument 1 of i32: \"x\" is no i32"]);
     call(&["i32"]).expect(1, "", &["0 arguments do not fit its 1 parameters"]);
+    // Not a text that leaves the second parameter without an argument.
+    let large = "argument 1 of texts: \"4294967296\" is no i32";
+    call(&["texts", "4294967296", "1"]).expect(1, "", &[large]);
+    call(&["texts", "1.5", "1"]).expect(1, "", &["\"1.5\" is no i32"]);
     call(&["i32", "1", "2"]).expect(1, "", &["2 arguments do not fit"]);
     call(&["v128", "1"]).expect(1, "", &["a v128 cannot be given"]);
     call(&["nothing"]).expect(1, "", &["exports no function nothing, but i32", "hint:"]);
@@ -276,6 +280,17 @@ fn only_hosts_that_are_allowed_are_asked() {
     });
     let (_folder, path) = module(FETCHER);
     let get = ["--invoke", "get"];
+    for never in [
+        "http://127.0.0.1",
+        "127.0.0.1:99999",
+        "127.0.0.1:",
+        "a/b",
+        "u@a",
+        "",
+    ] {
+        let refused = run(&path, &["--allow", never, "--invoke", "get"], &["x"]);
+        refused.expect(2, "", &["expected a host, or a host and a port"]);
+    }
     let url = format!("http://{target}/path");
     let refused = run(&path, &["--text", "--invoke", "get"], &[&url]);
     refused.expect(0, "\n", &["no grant lets this function reach", "--allow"]);
