@@ -250,7 +250,7 @@ fn check_broken(then: &str, expected: FaultKind) {
         format!("(drop (call $write (i32.const 0) (i32.const 131072))) {then} (i32.const 0)");
     let mut function = function(FunctionKind::Core);
     function.limits.memory_bytes = 1 << 20;
-    function.limits.time = std::time::Duration::from_millis(100);
+    function.limits.time = Duration::from_millis(100);
     let loaded = load(&function, &module("", &handle)).unwrap();
     let (world, _) = World::new();
     let error = on_worker(async {

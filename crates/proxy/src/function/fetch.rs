@@ -204,7 +204,7 @@ mod tests {
     /// What was no port was taken for 80.
     #[test]
     fn a_port_is_what_is_written_or_none() {
-        let port = |text: &str| port_of(&text.parse().unwrap());
+        let port = |text: &str| port_of(&text.parse().unwrap(), 80);
         assert_eq!(port("a.example"), Some(80));
         assert_eq!(port("a.example:"), Some(80));
         assert_eq!(port("a.example:8080"), Some(8080));
