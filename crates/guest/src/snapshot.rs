@@ -5,6 +5,8 @@
 //! ([`SnapshotRefusal`]). The stack of WebAssembly cannot be read by the guest; the part that its
 //! compiler keeps in linear memory is memory.
 
+mod picture;
+
 use std::sync::Arc;
 
 use wasmtime::Val;
@@ -13,6 +15,7 @@ use weir_model::one_line;
 use crate::image::Image;
 use crate::memory::Seed;
 use crate::prepare::{Facts, StartImage};
+pub use picture::{Difference, MemoryPicture, Picture, PictureError};
 
 /// The state of a guest. Cheap to clone; fits every program of the same module, whatever compiled it.
 #[derive(Clone)]
@@ -27,8 +30,12 @@ struct State {
 }
 
 /// The value of a mutable global; floating-point numbers by their bits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Value {
+#[expect(
+    missing_docs,
+    reason = "the types of WebAssembly, by their names there"
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
     I32(i32),
     I64(i64),
     F32(u32),

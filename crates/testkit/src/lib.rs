@@ -5,7 +5,8 @@
 //! the recording back, [`run`] compiles and starts modules. Nothing here is fast or complete: it is
 //! for tests only.
 
-pub mod asked;
+pub use weir_capsule::asked;
+
 pub mod run;
 pub mod script;
 pub mod tape;
