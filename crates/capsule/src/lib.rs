@@ -24,7 +24,7 @@ pub use mask::Mask;
 pub use player::{Difference, Mismatch, Player, Position};
 pub use read::{Capsule, ReadError, Reader};
 pub use record::{Asked, Outcome, Record};
-pub use recorder::Recorder;
+pub use recorder::{MaybeRecorded, Recorder};
 pub use replay::{ReplayError, Replayed, Verdict, replay};
 pub use tape::{Lost, Taken, Tape, TapePrint};
 pub use write::{WriteError, Written, write};

@@ -11,10 +11,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use weir_guest::Snapshot;
-use weir_guest::door::{Answer, Call, Event, Failure, Reply, Stop};
+use weir_guest::door::{Answer, Call, ContextId, Event, Failure, Reply, Stop};
 use weir_model::limits::capsule as limits;
 
-use crate::record::{self, Open, Told};
+use crate::record::{self, Open, Record, Told};
 
 /// Why the records of a VM have no known beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -346,6 +346,22 @@ impl TapePrint {
 }
 
 impl Taken {
+    /// The context of the last event.
+    #[must_use]
+    pub fn last_context(&self) -> ContextId {
+        let last_of = |records| {
+            record::split(records)
+                .filter(|record| record::is_event(record))
+                .last()
+        };
+        let last = last_of(&self.log[..]).or_else(|| last_of(self.past.start()));
+        let record = last.map(|record| record::decode(&bytes::Bytes::copy_from_slice(record)));
+        match record {
+            Some(Ok(Record::Event(event))) => event.context(),
+            _ => 0,
+        }
+    }
+
     /// About how many bytes it takes in memory.
     #[must_use]
     pub fn bytes(&self) -> usize {

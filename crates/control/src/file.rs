@@ -2,6 +2,7 @@
 //!
 //! The doc comment of a key is its line in the schema and in `docs/configuration.md`.
 
+pub(crate) mod capsules;
 pub(crate) mod cluster;
 pub(crate) mod code;
 pub(crate) mod failure;
@@ -17,6 +18,7 @@ pub(crate) mod site;
 pub(crate) mod stores;
 pub(crate) mod tcp;
 
+pub(crate) use capsules::{CapsulesText, RecordingText};
 pub(crate) use cluster::{ClusterText, EjectionText};
 pub(crate) use code::CodeCacheText;
 pub(crate) use failure::{FailureText, RecycleText};

@@ -3,6 +3,7 @@
 //! What concerns one value alone was checked when it was read; here stand the checks that need
 //! several values or the file system. Invariant: a site is only handed out if nothing was wrong.
 
+mod capsules;
 mod chain;
 mod failure;
 mod functions;
@@ -48,6 +49,14 @@ pub(crate) fn lowered(
     }
     let admin = site.admin.map(|admin| admin.address);
     let listeners = lowered_listeners(site.listeners.0, admin.as_ref(), reader);
+    let has_capsules = site.capsules.is_some();
+    let can_ask = site
+        .capsules
+        .as_ref()
+        .is_some_and(|text| text.secret.is_some());
+    let capsules = site
+        .capsules
+        .map(|text| capsules::lowered_capsules(text, folder));
     let named = |(key, module): (crate::shape::named::Defined<_>, ModuleText)| {
         (
             key.name.clone(),
@@ -81,7 +90,15 @@ pub(crate) fn lowered(
         filters: by_name(
             site.filters.0,
             |key| key.name.clone(),
-            |name, filter| lowered_filter(name, filter, folder, reader),
+            |name, mut filter| {
+                let recording = std::mem::replace(&mut filter.capsules, Switch::Off);
+                let is_possible = (has_capsules, can_ask);
+                let recording = capsules::lowered_recording(recording, is_possible, reader);
+                Filter {
+                    recording,
+                    ..lowered_filter(name, filter, folder, reader)
+                }
+            },
         ),
         functions: by_name(
             site.functions.0,
@@ -100,6 +117,7 @@ pub(crate) fn lowered(
         drain_timeout: site.drain_timeout.0,
         node: site.node.map(lowered_node).unwrap_or_default(),
         code_cache: lowered_cache(site.code_cache, folder),
+        capsules,
     }
 }
 
@@ -283,6 +301,7 @@ fn lowered_filter(
         },
         dialect: filter.dialect,
         headers_stop_iteration: filter.allow_on_headers_stop_iteration,
+        recording: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{EngineChoice, FailureRules, Grants, GuestLimits, Name, Recycling, Sees};
+use crate::{EngineChoice, FailureRules, Grants, GuestLimits, Name, Recording, Recycling, Sees};
 
 /// A WebAssembly module and where its bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub struct Filter {
     /// Keep the value 1 of a headers callback as "stop, but go on with the body" (Envoy's
     /// `allow_on_headers_stop_iteration`). `None`: as the dialect has it.
     pub headers_stop_iteration: Option<bool>,
+    /// Of what capsules are made; `None`: of nothing.
+    pub recording: Option<Recording>,
 }
 
 impl Filter {

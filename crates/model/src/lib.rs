@@ -4,6 +4,7 @@
 //! reads a file, a socket or a clock; no type here is serializable; every name used in a
 //! [`Site`] is defined in it (the lowering in `control` refuses dangling names).
 
+pub mod capsules;
 pub mod cluster;
 pub mod code;
 pub mod failure;
@@ -19,6 +20,7 @@ pub mod stores;
 pub mod tcp;
 pub mod text;
 
+pub use capsules::{CAPTURE_HEADER, Capsules, Recording};
 pub use cluster::{Cluster, Ejection, Endpoint, EndpointHost, LoadBalancing, Protocol};
 pub use code::{CodeCache, EngineChoice};
 pub use failure::{Breaker, FailureRules, Quarantine, Recycling};

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    Cluster, CodeCache, Filter, FilterUse, Function, Metadata, Module, Name, Route, SharedMap,
-    Store, TcpForward, limits,
+    Capsules, Cluster, CodeCache, Filter, FilterUse, Function, Metadata, Module, Name, Route,
+    SharedMap, Store, TcpForward, limits,
 };
 
 /// One whole configuration. An exchange sees one site from its start to its end.
@@ -44,6 +44,8 @@ pub struct Site {
     pub node: Node,
     /// Where compiled code is kept.
     pub code_cache: CodeCache,
+    /// Where capsules are kept; `None`: none are made.
+    pub capsules: Option<Capsules>,
 }
 
 /// Who may sign the certificates of servers that are spoken to encrypted.

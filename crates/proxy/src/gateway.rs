@@ -23,6 +23,7 @@ use weir_guest::{Engine, EngineError, LoadError, Program, abi};
 use weir_maps::Spaces;
 use weir_model::{Filter, Name, Site, Variable, limits};
 
+use crate::capsules::Capsules;
 pub use crate::code::read_module;
 use crate::code::{Library, Tier};
 use crate::exchange::Worker;
@@ -70,6 +71,8 @@ pub struct Process {
     touched: BTreeMap<Name, Arc<Touched>>,
     pub(crate) nursery: Nursery,
     pub(crate) functions: Functions,
+    /// Writes capsules; `None`: nothing is recorded.
+    pub(crate) capsules: Option<Capsules>,
     /// Filters whose calls may be answered later, each with such a map.
     waiting: BTreeMap<Name, Name>,
     origin: std::time::Instant,
@@ -206,6 +209,15 @@ pub enum PrepareError {
         /// Name of the variable.
         variable: String,
     },
+    /// The folder of capsules cannot be made.
+    #[error("the folder of capsules, {}, cannot be made: {error}", path.display())]
+    Capsules {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: std::io::Error,
+    },
     /// A map of the configuration cannot be made.
     #[error("map {map}: {error}")]
     Map {
@@ -301,6 +313,10 @@ impl Prepared {
             maps.declarations(),
         )?;
         let lines = Arc::new(LineReader::default());
+        let capsules = match opening {
+            Opening::Open => Capsules::new(&site, own_variable)?,
+            Opening::Trial => None,
+        };
         let process = Process {
             metrics: Metrics::new(),
             plugin_log: PluginLog::new(site.filters.keys().chain(site.functions.keys())),
@@ -336,6 +352,7 @@ impl Prepared {
             touched,
             nursery: Nursery::default(),
             functions,
+            capsules,
             waiting,
             origin: std::time::Instant::now(),
             site,
@@ -511,6 +528,11 @@ impl Process {
         self.maps.store_reports()
     }
 
+    /// Waits for the capsules that wait to be written, when no worker runs any more. Blocks.
+    pub fn close_capsules(&self) {
+        self.capsules.as_ref().inspect(|capsules| capsules.close());
+    }
+
     /// Writes maps in files to the end and closes them, when no worker runs any more. Says in the
     /// log which could not be written. Blocks.
     pub fn close_maps(&self) {
@@ -553,6 +575,11 @@ impl Process {
     }
 }
 
+/// What a variable of this process holds.
+fn own_variable(name: &str) -> Option<Vec<u8>> {
+    Some(std::env::var_os(name)?.into_vec())
+}
+
 /// Those of this process's variables that filters are to get; unset ones are left out, as Envoy does.
 fn environment(site: &Site) -> BTreeMap<String, Vec<u8>> {
     let values = site.filters.values().flat_map(|filter| &filter.environment);
@@ -566,7 +593,7 @@ fn environment(site: &Site) -> BTreeMap<String, Vec<u8>> {
         Variable::Text(_) => None,
     });
     wanted
-        .filter_map(|name| Some((name.clone(), std::env::var_os(name)?.into_vec())))
+        .filter_map(|name| Some((name.clone(), own_variable(name)?)))
         .collect()
 }
 

@@ -17,6 +17,7 @@ mod remarks;
 mod reports;
 mod slot;
 mod stats;
+mod taping;
 mod tier;
 
 use std::path::PathBuf;
@@ -267,6 +268,7 @@ fn shares_vm(process: &Process, one: &Filter, other: &Filter) -> bool {
                 && one.failures == other.failures
                 && one.recycling == other.recycling
                 && one.headers_stop_iteration == other.headers_stop_iteration
+                && one.recording == other.recording
         }
         (
             Isolation::Module

@@ -112,6 +112,14 @@ pub enum Command {
     /// Its exit code is that of the module; 134 if the module fails (traps), 1 if it cannot be run. Core
     /// modules have the host functions that functions of the gateway have.
     Run(Run),
+    /// Run plugins again as capsules have recorded them, and say whether they do the same.
+    ///
+    /// A capsule is run with its own module, which lies beside it, or with the one that is named: that
+    /// shows whether a new version would have failed, too. Ends with 1 if a plugin does something
+    /// else, or a capsule cannot be replayed.
+    Replay(Replay),
+    /// Look into capsules.
+    Capsule(CapsuleArguments),
     /// Look into the shared maps of a running gateway, through its admin address.
     ///
     /// Ends with 1 if the gateway refuses, or there is no such map or entry.
@@ -237,6 +245,43 @@ pub struct Inspect {
     /// Answer in JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `weir replay`.
+#[derive(Args, Clone, Debug)]
+pub struct Replay {
+    /// Capsules, or folders of capsules.
+    #[arg(value_name = "CAPSULE", required = true, value_hint = ValueHint::AnyPath)]
+    pub capsules: Vec<PathBuf>,
+    /// Another module than the recorded one.
+    #[arg(long, value_name = "MODULE", value_hint = ValueHint::FilePath)]
+    pub module: Option<PathBuf>,
+    /// Write a report for build servers, too (JUnit's XML).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
+}
+
+/// Arguments of `weir capsule`.
+#[derive(Args, Clone, Debug)]
+pub struct CapsuleArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: CapsuleAction,
+}
+
+/// The actions of `weir capsule`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CapsuleAction {
+    /// Print what a capsule holds: of whom it is, then every event, call and reply.
+    Show(ShowCapsule),
+}
+
+/// Arguments of `weir capsule show`.
+#[derive(Args, Clone, Debug)]
+pub struct ShowCapsule {
+    /// The capsule.
+    #[arg(value_name = "CAPSULE", value_hint = ValueHint::FilePath)]
+    pub capsule: PathBuf,
 }
 
 /// Arguments of `weir compile`.

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod bindgen;
+mod capsule;
 mod check;
 mod compile;
 mod dev;
@@ -9,6 +10,7 @@ mod manual;
 mod map;
 mod new;
 mod plugin;
+mod replay;
 pub(crate) mod run;
 mod serve;
 mod suited;
@@ -28,6 +30,8 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),
         Command::Compile(arguments) => compile::run(&arguments, terminal),
         Command::Run(arguments) => run::run(arguments, &cli.output, terminal),
+        Command::Replay(arguments) => replay::run(&arguments, terminal),
+        Command::Capsule(arguments) => capsule::run(&arguments, terminal),
         Command::Map(arguments) => map::run(&arguments, terminal),
         Command::Bindgen(arguments) => bindgen::run(&arguments, terminal),
         Command::Completions(arguments) => manual::completions(arguments.shell, terminal),

@@ -100,6 +100,17 @@ pub enum Failure {
     /// Nothing can be compiled, or be kept.
     #[error("cannot compile: {0}")]
     Compile(String),
+    /// A capsule cannot be read.
+    #[error("{}: {error}", path.display())]
+    Capsule {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+    /// Nothing can be replayed.
+    #[error("cannot replay: {0}")]
+    Replay(String),
     /// The admin address gave no answer.
     #[error("no answer")]
     Admin(#[source] ClientError),
@@ -183,6 +194,9 @@ impl Failure {
             } => Some(
                 "--invoke NAME calls another export; `weir inspect` lists them with their types",
             ),
+            Self::Capsule { .. } | Self::Replay(_) => {
+                Some("docs/capsules.md tells how capsules come to be")
+            }
             Self::Ran { .. }
             | Self::Runtime(_)
             | Self::Plugin(PluginProcessError::Broken(_))

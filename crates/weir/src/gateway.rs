@@ -158,6 +158,7 @@ pub fn run(site: Site, options: Options) -> Result<(), GatewayError> {
     let phase = options.phase;
     let live = live(running, phase, (admin, Arc::new(facts)), site.drain_timeout);
     let outcome = runtime.block_on(LocalSet::new().run_until(live));
+    maps.close_capsules();
     maps.close_maps();
     outcome
 }

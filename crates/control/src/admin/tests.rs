@@ -118,6 +118,7 @@ fn site() -> Site {
         drain_timeout: Duration::from_secs(30),
         node: Node::default(),
         code_cache: weir_model::CodeCache::default(),
+        capsules: None,
     }
 }
 
@@ -164,6 +165,7 @@ fn filter() -> weir_model::Filter {
         strictness: weir_model::Strictness::Tolerant,
         dialect: weir_model::Dialect::Auto,
         headers_stop_iteration: None,
+        recording: None,
     }
 }
 

@@ -3,11 +3,12 @@
 use serde_json::json;
 use weir_model::{Dialect, EngineChoice, Isolation};
 
+use crate::file::capsules::RecordingText;
 use crate::file::failure::{FailureText, RecycleText};
 use crate::file::isolation::IsolationText;
 use crate::file::limits::LimitsText;
 use crate::file::{GrantsText, SeesText};
-use crate::shape::basic::{List, choices};
+use crate::shape::basic::{List, Switch, choices};
 use crate::shape::named::{Filters, Modules, Pairs, Referred};
 use crate::shape::payload::Payload;
 use crate::shape::section::section;
@@ -86,6 +87,8 @@ section! {
         /// When a VM is replaced though it works. No request notices.
         /// Not for copies, which are put back into their first state after each request.
         recycle: Option<Placed<RecycleText>> = None;
+        /// Of what capsules are made, if the configuration has `capsules`; `off`: of nothing.
+        capsules: Switch<RecordingText> = Switch::On(RecordingText::default());
         /// Whether imports that the gateway does not know are refused, as Envoy does. Otherwise
         /// they answer "unimplemented", with a warning.
         strict_imports: bool = false;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use weir_model::limits;
 
 use crate::file::{
-    ClusterText, CodeCacheText, FilterText, FilterUseText, FunctionText, ListenerText, MapText,
-    ModuleText, StoreText,
+    CapsulesText, ClusterText, CodeCacheText, FilterText, FilterUseText, FunctionText,
+    ListenerText, MapText, ModuleText, StoreText,
 };
 use crate::shape::basic::{List, Switch, choices};
 use crate::shape::named::{Clusters, Defined, Filters, Functions, Maps, Modules, Pairs, Stores};
@@ -51,6 +51,9 @@ section! {
         node: Option<NodeText> = None;
         /// Where compiled code is kept, so that the next start need not compile; `off`: nowhere.
         code_cache: Switch<CodeCacheText> = Switch::On(CodeCacheText::default());
+        /// Where capsules are kept: recordings of what one plugin was asked and told, to be replayed
+        /// elsewhere. Left out: nothing is recorded.
+        capsules: Option<CapsulesText> = None;
         /// Who owns this configuration.
         managed_by: Manager = Manager::File;
     }

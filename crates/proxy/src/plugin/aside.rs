@@ -10,6 +10,7 @@ use std::sync::{Arc, mpsc as line};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use weir_capsule::Tape;
 use weir_guest::apart::wire;
 use weir_guest::{
     Answer, Call, Cause, Engine, Event, Failure, Host, MemoryBudget, Program, Reply, Snapshot,
@@ -17,6 +18,7 @@ use weir_guest::{
 };
 use weir_model::{Exceeded, GuestLimits, limits};
 
+use super::guest::NewWorld;
 use crate::world::{LiveWorld, Rules};
 
 /// Messages of the thread that wait for the worker: it goes no further without answers.
@@ -32,7 +34,7 @@ pub(super) struct Making {
 
 /// A VM that starts on another thread, and its world here.
 pub(super) struct Aside {
-    world: LiveWorld,
+    world: NewWorld,
     said: mpsc::Receiver<Said>,
     tell: line::Sender<Told>,
 }
@@ -63,7 +65,7 @@ enum Told {
 
 impl Aside {
     /// Makes the VM and runs its start functions.
-    pub(super) async fn start(making: Making, world: LiveWorld) -> Result<Self, StartError> {
+    pub(super) async fn start(making: Making, world: NewWorld) -> Result<Self, StartError> {
         let (say, said) = mpsc::channel(SAID_MAX);
         let (tell, told) = line::channel();
         let budget = world.memory_budget();
@@ -82,7 +84,11 @@ impl Aside {
     }
 
     pub(super) fn world(&mut self) -> &mut LiveWorld {
-        &mut self.world
+        self.world.world()
+    }
+
+    pub(super) fn tape(&mut self) -> Option<&mut Tape> {
+        self.world.tape()
     }
 
     /// Delivers an event, as [`Vm::deliver`] does.
@@ -96,7 +102,7 @@ impl Aside {
     }
 
     /// Ends the VM there; its state and its world are what another is made of.
-    pub(super) async fn end(mut self) -> Result<(Snapshot, LiveWorld), SnapshotError> {
+    pub(super) async fn end(mut self) -> Result<(Snapshot, NewWorld), SnapshotError> {
         let _ = self.tell.send(Told::End);
         match self.attend().await {
             Some(Done::Ended(outcome)) => outcome.map(|snapshot| (snapshot, self.world)),

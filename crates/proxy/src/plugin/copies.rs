@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use weir_capsule::TapePrint;
 use weir_guest::door::ContextId;
 use weir_guest::{Reset, StartError};
 use weir_model::{Limit, limits};
 
-use super::guest::GuestSnapshot;
+use super::guest::{GuestSnapshot, NewWorld};
 use super::slot::{Guest, Slot};
 use super::stats::Birth;
 use crate::world::{LiveWorld, WorldPrint};
@@ -29,6 +30,8 @@ pub(crate) struct Image {
     pub(super) world: WorldPrint,
     /// Ids of the root contexts, in the order of the slot's roots.
     pub(super) roots: Vec<ContextId>,
+    /// What came before it, if that is recorded.
+    pub(super) tape: Option<TapePrint>,
 }
 
 impl Image {
@@ -288,6 +291,7 @@ impl Slot {
         let copy = self.place_for_copy(role);
         let shared = Rc::clone(self.shared());
         let world = LiveWorld::of_copy(shared, &copy, &image.world);
+        let world = NewWorld::new(world, copy.copied_tape(image.tape.as_ref()));
         let made = self
             .maker()
             .start_from(&copy.running(), &image.snapshot, world, self.filter());
@@ -322,6 +326,9 @@ impl Slot {
             if is_reset {
                 guest.vm.world().restore(&image.world);
                 guest.roots.clone_from(&image.roots);
+                if let Some(print) = &image.tape {
+                    guest.vm.with_tape(|tape| tape.rewind(print));
+                }
             }
             is_reset
         });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
+use weir_capsule::{Lost, MaybeRecorded, Recorder, Tape};
 use weir_guest::apart::{ApartSnapshot, ApartVm, PluginProcess, Refuge};
 use weir_guest::{
     Cause, Event, Failure, Host, OnThread, Program, Reset, Snapshot, SnapshotError, StartError,
@@ -22,17 +23,26 @@ use crate::world::{LiveWorld, SharedWorld};
 /// Where VMs of one worker are made.
 pub(crate) struct VmMaker {
     host: Host<LiveWorld>,
-    /// For guests that may wait; made when the first one starts.
-    waiting: OnceCell<WaitingHost<OnThread<SharedWorld>>>,
+    /// For guests that are recorded; made when the first one starts, as the next one is.
+    recorded: OnceCell<Host<Recorder<LiveWorld>>>,
+    /// For guests that may wait.
+    waiting: OnceCell<WaitingHost<OnThread<WaitingWorld>>>,
     shared: Rc<Shared>,
 }
 
 /// A VM and its world.
 pub(super) enum GuestVm {
     Here(Box<Vm<LiveWorld>>),
+    Recorded(Box<Vm<Recorder<LiveWorld>>>),
     Waiting(Waiting),
     Apart(Box<ApartVm<LiveWorld>>),
+    RecordedApart(Box<ApartVm<Recorder<LiveWorld>>>),
 }
+
+/// The world of a guest that starts.
+pub(super) type NewWorld = MaybeRecorded<LiveWorld>;
+/// The world of a guest that may be suspended.
+type WaitingWorld = MaybeRecorded<SharedWorld>;
 
 /// A VM whose guest may be suspended, and its world, which can be looked at meanwhile.
 pub(super) struct Waiting {
@@ -44,7 +54,7 @@ pub(super) struct Waiting {
 }
 
 /// The VM itself, as whoever delivers an event has it.
-pub(super) type WaitingGuest = Box<WaitingVm<OnThread<SharedWorld>>>;
+pub(super) type WaitingGuest = Box<WaitingVm<OnThread<WaitingWorld>>>;
 
 /// A world that is looked at while no call uses it.
 pub(super) enum WorldOf<'g> {
@@ -83,12 +93,21 @@ impl VmMaker {
     pub(super) fn new(shared: &Rc<Shared>) -> Result<Self, StartError> {
         Ok(Self {
             host: Host::new(&shared.process.engine)?,
+            recorded: OnceCell::new(),
             waiting: OnceCell::new(),
             shared: Rc::clone(shared),
         })
     }
 
-    fn waiting(&self) -> Result<&WaitingHost<OnThread<SharedWorld>>, StartError> {
+    fn recorded(&self) -> Result<&Host<Recorder<LiveWorld>>, StartError> {
+        if let Some(host) = self.recorded.get() {
+            return Ok(host);
+        }
+        let host = Host::new(&self.shared.process.engine)?;
+        Ok(self.recorded.get_or_init(|| host))
+    }
+
+    fn waiting(&self) -> Result<&WaitingHost<OnThread<WaitingWorld>>, StartError> {
         if let Some(host) = self.waiting.get() {
             return Ok(host);
         }
@@ -100,32 +119,45 @@ impl VmMaker {
     pub(super) async fn start(
         &self,
         program: &Program,
-        world: LiveWorld,
+        world: NewWorld,
         filter: &Arc<Filter>,
     ) -> Result<GuestVm, StartError> {
+        let limits = &filter.limits;
         if self.shared.process.may_wait(&filter.name) {
-            let world = SharedWorld::new(world);
-            let host = self.waiting()?;
-            let vm = host.start(program, OnThread::new(world.clone()), &filter.limits);
-            return Ok(GuestVm::Waiting(Waiting::of(vm.await?, world)));
+            let (world, shared) = waiting_world(world);
+            let vm = self.waiting()?.start(program, OnThread::new(world), limits);
+            return Ok(GuestVm::Waiting(Waiting::of(vm.await?, shared)));
         }
         let Isolation::Process(apart) = filter.isolation else {
-            let vm = self.host.start(program, world, &filter.limits)?;
-            return Ok(GuestVm::Here(Box::new(vm)));
+            return Ok(match world {
+                MaybeRecorded::Plain(world) => {
+                    let vm = self.host.start(program, world, limits)?;
+                    GuestVm::Here(Box::new(vm))
+                }
+                MaybeRecorded::Recorded(world) => {
+                    let vm = self.recorded()?.start(program, *world, limits)?;
+                    GuestVm::Recorded(Box::new(vm))
+                }
+            });
         };
         let refuge = Refuge {
             user: apart.user,
             vms: match apart.inside {
                 Inside::Plugin => 1,
-                Inside::Request => filter.limits.instances.saturating_add(1),
+                Inside::Request => limits.instances.saturating_add(1),
             },
         };
         let launcher = &self.shared.process.launcher;
-        let process = launcher.launch(program, &filter.limits, refuge)?;
+        let process = launcher.launch(program, limits, refuge)?;
         self.shared
             .process
             .note_walls(&filter.name, &process.walls());
-        Ok(GuestVm::Apart(Box::new(process.start(world)?)))
+        Ok(match world {
+            MaybeRecorded::Plain(world) => GuestVm::Apart(Box::new(process.start(world)?)),
+            MaybeRecorded::Recorded(world) => {
+                GuestVm::RecordedApart(Box::new(process.start(*world)?))
+            }
+        })
     }
 
     /// Makes a VM in the state of a snapshot, where that is.
@@ -133,30 +165,52 @@ impl VmMaker {
         &self,
         program: &Program,
         snapshot: &GuestSnapshot,
-        world: LiveWorld,
+        world: NewWorld,
         filter: &Filter,
     ) -> Result<GuestVm, StartError> {
-        match snapshot {
-            GuestSnapshot::Here(snapshot) if self.shared.process.may_wait(&filter.name) => {
-                let world = SharedWorld::new(world);
-                let place = OnThread::new(world.clone());
-                let host = self.waiting()?;
-                let vm = host.start_from(program, snapshot, place, &filter.limits)?;
-                Ok(GuestVm::Waiting(Waiting::of(vm, world)))
+        let limits = &filter.limits;
+        let snapshot = match snapshot {
+            GuestSnapshot::Here(snapshot) => snapshot,
+            GuestSnapshot::Apart(snapshot) => {
+                return Ok(match world {
+                    MaybeRecorded::Plain(world) => GuestVm::Apart(Box::new(snapshot.start(world)?)),
+                    MaybeRecorded::Recorded(world) => {
+                        GuestVm::RecordedApart(Box::new(snapshot.start(*world)?))
+                    }
+                });
             }
-            GuestSnapshot::Here(snapshot) => {
-                let vm = self
-                    .host
-                    .start_from(program, snapshot, world, &filter.limits)?;
-                Ok(GuestVm::Here(Box::new(vm)))
-            }
-            GuestSnapshot::Apart(snapshot) => Ok(GuestVm::Apart(Box::new(snapshot.start(world)?))),
+        };
+        if self.shared.process.may_wait(&filter.name) {
+            let (world, shared) = waiting_world(world);
+            let place = OnThread::new(world);
+            let vm = self
+                .waiting()?
+                .start_from(program, snapshot, place, limits)?;
+            return Ok(GuestVm::Waiting(Waiting::of(vm, shared)));
         }
+        Ok(match world {
+            MaybeRecorded::Plain(world) => {
+                let vm = self.host.start_from(program, snapshot, world, limits)?;
+                GuestVm::Here(Box::new(vm))
+            }
+            MaybeRecorded::Recorded(world) => {
+                let host = self.recorded()?;
+                let vm = host.start_from(program, snapshot, *world, limits)?;
+                GuestVm::Recorded(Box::new(vm))
+            }
+        })
     }
 }
 
+/// The world of a guest that may wait, and the same for others to look at.
+fn waiting_world(world: NewWorld) -> (WaitingWorld, SharedWorld) {
+    let (world, tape) = world.into_parts();
+    let shared = SharedWorld::new(world);
+    (MaybeRecorded::new(shared.clone(), tape), shared)
+}
+
 impl Waiting {
-    fn of(vm: WaitingVm<OnThread<SharedWorld>>, world: SharedWorld) -> Self {
+    fn of(vm: WaitingVm<OnThread<WaitingWorld>>, world: SharedWorld) -> Self {
         Self {
             memory_bytes: vm.memory_bytes(),
             vm: Some(Box::new(vm)),
@@ -174,15 +228,101 @@ impl Waiting {
         if self.world.is_same(world) {
             self.memory_bytes = vm.memory_bytes();
             self.vm = Some(vm);
+            self.renew_full_tape();
         }
     }
 }
 
+impl Waiting {
+    fn tape(&mut self) -> Option<&mut Tape> {
+        self.vm.as_mut()?.world().get().tape()
+    }
+
+    fn renew_full_tape(&mut self) {
+        if self.tape().is_some_and(|tape| tape.wants_image())
+            && self.vm.as_ref().is_some_and(|vm| !vm.has_failed())
+        {
+            self.renew_tape();
+        }
+    }
+
+    fn renew_tape(&mut self) {
+        let image = self.vm.as_mut().map(|vm| vm.snapshot());
+        if let (Some(tape), Some(image)) = (self.tape(), image) {
+            go_on_from(tape, image);
+        }
+    }
+}
+
+/// A tape goes on from an image, or without any.
+fn go_on_from(tape: &mut Tape, image: Result<Snapshot, SnapshotError>) {
+    match image {
+        Ok(image) => tape.set_image(image),
+        Err(SnapshotError::Mapped) => tape.refuse_images(Lost::Region),
+        Err(SnapshotError::Refused(_)) => tape.refuse_images(Lost::NoImage),
+        // The next event tries again.
+        Err(SnapshotError::Failed | SnapshotError::Memory(_)) => {}
+    }
+}
+
+/// Delivers an event to a guest that is recorded; if the tape is full, it goes on from an image.
+fn deliver_recorded(
+    vm: &mut Vm<Recorder<LiveWorld>>,
+    event: &Event,
+    limit: Duration,
+) -> Result<i32, Failure> {
+    let result = vm.deliver(event, limit)?;
+    if vm.world().tape.wants_image() {
+        let image = vm.snapshot();
+        go_on_from(&mut vm.world().tape, image);
+    }
+    Ok(result)
+}
+
+/// The same of one whose images are in its process.
+fn deliver_recorded_apart(
+    vm: &mut ApartVm<Recorder<LiveWorld>>,
+    event: &Event,
+    limit: Duration,
+) -> Result<i32, Failure> {
+    let result = vm.deliver(event, limit)?;
+    let tape = &mut vm.world().tape;
+    if tape.wants_image() {
+        tape.refuse_images(Lost::Apart);
+    }
+    Ok(result)
+}
+
 impl GuestVm {
+    /// Looks at the tape, if the guest is recorded and not suspended.
+    pub(super) fn with_tape<T>(&mut self, look: impl FnOnce(&mut Tape) -> T) -> Option<T> {
+        let tape = match self {
+            Self::Here(_) | Self::Apart(_) => None,
+            Self::Recorded(vm) => Some(&mut vm.world().tape),
+            Self::Waiting(waiting) => waiting.tape(),
+            Self::RecordedApart(vm) => Some(&mut vm.world().tape),
+        };
+        tape.map(look)
+    }
+
+    /// Lets the tape go on from an image of the guest as it is, where one can be had.
+    pub(super) fn renew_tape(&mut self) {
+        match self {
+            Self::Here(_) | Self::Apart(_) | Self::RecordedApart(_) => {}
+            Self::Recorded(vm) => {
+                let image = vm.snapshot();
+                go_on_from(&mut vm.world().tape, image);
+            }
+            Self::Waiting(waiting) => waiting.renew_tape(),
+        }
+    }
+
     /// Delivers an event that nobody can wait for: a guest that would have to be suspended ends.
     pub(super) fn deliver(&mut self, event: &Event, limit: Duration) -> Result<i32, Failure> {
         match self {
             Self::Here(vm) => vm.deliver(event, limit),
+            Self::Recorded(vm) => deliver_recorded(vm, event, limit),
+            Self::RecordedApart(vm) => deliver_recorded_apart(vm, event, limit),
             Self::Waiting(_) => Err(Cause::Stopped(Stop::CannotWait).into()),
             Self::Apart(vm) => vm.deliver(event, limit),
         }
@@ -196,13 +336,19 @@ impl GuestVm {
     ) -> Result<i32, Failure> {
         match self {
             Self::Waiting(Waiting { vm: Some(vm), .. }) => vm.deliver(event, limit).await,
-            Self::Here(_) | Self::Waiting(_) | Self::Apart(_) => self.deliver(event, limit),
+            Self::Here(_)
+            | Self::Recorded(_)
+            | Self::Waiting(_)
+            | Self::Apart(_)
+            | Self::RecordedApart(_) => self.deliver(event, limit),
         }
     }
 
     pub(super) fn world(&mut self) -> WorldOf<'_> {
         match self {
             Self::Here(vm) => WorldOf::Own(vm.world()),
+            Self::Recorded(vm) => WorldOf::Own(&mut vm.world().world),
+            Self::RecordedApart(vm) => WorldOf::Own(&mut vm.world().world),
             Self::Waiting(waiting) => WorldOf::Shared(waiting.world.borrow()),
             Self::Apart(vm) => WorldOf::Own(vm.world()),
         }
@@ -211,6 +357,8 @@ impl GuestVm {
     pub(super) fn memory_bytes(&self) -> u64 {
         match self {
             Self::Here(vm) => vm.memory_bytes(),
+            Self::Recorded(vm) => vm.memory_bytes(),
+            Self::RecordedApart(vm) => vm.memory_bytes(),
             Self::Waiting(waiting) => waiting.memory_bytes,
             Self::Apart(vm) => vm.memory_bytes(),
         }
@@ -219,6 +367,8 @@ impl GuestVm {
     pub(super) fn snapshot(&mut self) -> Result<GuestSnapshot, SnapshotError> {
         match self {
             Self::Here(vm) => vm.snapshot().map(GuestSnapshot::Here),
+            Self::Recorded(vm) => vm.snapshot().map(GuestSnapshot::Here),
+            Self::RecordedApart(vm) => vm.snapshot().map(GuestSnapshot::Apart),
             Self::Waiting(Waiting { vm: Some(vm), .. }) => vm.snapshot().map(GuestSnapshot::Here),
             Self::Waiting(Waiting { vm: None, .. }) => Err(SnapshotError::Failed),
             Self::Apart(vm) => vm.snapshot().map(GuestSnapshot::Apart),
@@ -228,14 +378,18 @@ impl GuestVm {
     pub(super) fn reset(&mut self, snapshot: &GuestSnapshot) -> Reset {
         match (self, snapshot) {
             (Self::Here(vm), GuestSnapshot::Here(snapshot)) => vm.reset(snapshot),
+            (Self::Recorded(vm), GuestSnapshot::Here(snapshot)) => vm.reset(snapshot),
+            (Self::RecordedApart(vm), GuestSnapshot::Apart(snapshot)) => vm.reset(snapshot),
             (Self::Waiting(Waiting { vm: Some(vm), .. }), GuestSnapshot::Here(snapshot)) => {
                 vm.reset(snapshot)
             }
             (Self::Waiting(Waiting { vm: None, .. }), _) => Reset::Failed,
             (Self::Apart(vm), GuestSnapshot::Apart(snapshot)) => vm.reset(snapshot),
             // A filter's VMs are all here or all there.
-            (Self::Here(_) | Self::Waiting(_), GuestSnapshot::Apart(_))
-            | (Self::Apart(_), GuestSnapshot::Here(_)) => Reset::OtherModule,
+            (Self::Here(_) | Self::Recorded(_) | Self::Waiting(_), GuestSnapshot::Apart(_))
+            | (Self::Apart(_) | Self::RecordedApart(_), GuestSnapshot::Here(_)) => {
+                Reset::OtherModule
+            }
         }
     }
 
@@ -243,16 +397,18 @@ impl GuestVm {
     pub(super) fn has_acted(&self) -> bool {
         match self {
             // Nobody looks.
-            Self::Here(_) | Self::Waiting(_) => true,
+            Self::Here(_) | Self::Recorded(_) | Self::Waiting(_) => true,
             Self::Apart(vm) => vm.has_acted(),
+            Self::RecordedApart(vm) => vm.has_acted(),
         }
     }
 
     /// The process that it runs in; `None`: this one.
     pub(super) fn process(&self) -> Option<PluginProcess> {
         match self {
-            Self::Here(_) | Self::Waiting(_) => None,
+            Self::Here(_) | Self::Recorded(_) | Self::Waiting(_) => None,
             Self::Apart(vm) => Some(vm.process()),
+            Self::RecordedApart(vm) => Some(vm.process()),
         }
     }
 }

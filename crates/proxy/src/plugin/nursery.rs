@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use weir_capsule::TapePrint;
 use weir_guest::Snapshot;
 use weir_guest::door::ContextId;
 use weir_model::{Filter, Isolation, Seeding, limits};
@@ -68,6 +69,7 @@ struct SharedImage {
     snapshot: Snapshot,
     world: WorldPrint,
     roots: Vec<ContextId>,
+    tape: Option<TapePrint>,
 }
 
 impl SharedImage {
@@ -80,6 +82,7 @@ impl SharedImage {
             snapshot: snapshot.clone(),
             world: image.world.clone(),
             roots: image.roots.clone(),
+            tape: image.tape.clone(),
         })
     }
 
@@ -88,6 +91,7 @@ impl SharedImage {
             snapshot: GuestSnapshot::Here(self.snapshot.clone()),
             world: self.world.clone(),
             roots: self.roots.clone(),
+            tape: self.tape.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use weir_capsule::Trigger;
 use weir_guest::door::ContextId;
 use weir_guest::{Event, Failure, Program};
 use weir_maps::Space;
@@ -58,9 +59,14 @@ pub(crate) struct Slot {
     /// Keeps shared data and queues while no VM runs: they outlive a failed one.
     space: Arc<Space>,
     rebuild: Rebuild,
+    /// Streams of which there are to be capsules when they have ended.
+    captures: Captures,
     role: Role,
     this: Weak<Slot>,
 }
+
+/// Streams of which there are to be capsules, and why.
+type Captures = RefCell<Vec<(ContextId, Trigger)>>;
 
 /// A running VM and the context of each root.
 pub(super) struct Guest {
@@ -175,6 +181,7 @@ impl Slot {
             meter,
             space,
             rebuild: Rebuild::default(),
+            captures: Captures::default(),
             role,
             this: this.clone(),
         }))
@@ -203,6 +210,7 @@ impl Slot {
             rules: Arc::clone(&self.rules),
             space: Arc::clone(&self.space),
             rebuild: Rebuild::default(),
+            captures: Captures::default(),
             role: Role::Copy(role),
             this: this.clone(),
         })
@@ -221,6 +229,10 @@ impl Slot {
             Role::Copy(copy) => Some(copy),
             Role::Shared | Role::Origin(_) => None,
         }
+    }
+
+    pub(super) fn captures(&self) -> &Captures {
+        &self.captures
     }
 
     pub(super) fn specs(&self) -> &[RootSpec] {
@@ -380,6 +392,9 @@ impl Slot {
         let Some((id, event)) = created else {
             return Admission::Refuse;
         };
+        if self.filter.recording.is_some() {
+            self.consider_capture(id, stream);
+        }
         let life = self.life.get();
         // A failure has become an order already, and has ended this life.
         self.tell(self.filter.limits.call, move |_| Some(event), |_, _| {});
@@ -518,6 +533,9 @@ impl Slot {
         let limit = self.filter.limits.call;
         let end = move |slot: &Self, outcome: Result<i32, Failed>| {
             if outcome.is_ok() {
+                if slot.filter.recording.is_some() {
+                    slot.capture(context);
+                }
                 slot.with_guest(|guest| guest.vm.world().remove_stream(context));
                 slot.stream_went_well();
             }

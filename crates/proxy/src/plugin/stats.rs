@@ -26,6 +26,8 @@ pub struct FilterStats {
     quarantined: AtomicU64,
     calls_nanos: AtomicU64,
     exhausted: AtomicU64,
+    /// Requests that were counted to take samples.
+    samples: AtomicU64,
     renewals: AtomicU64,
     renewal_nanos: AtomicU64,
     renewal_failures: AtomicU64,
@@ -110,6 +112,7 @@ impl FilterStats {
             quarantined: AtomicU64::new(0),
             calls_nanos: AtomicU64::new(0),
             exhausted: AtomicU64::new(0),
+            samples: AtomicU64::new(0),
             renewals: AtomicU64::new(0),
             renewal_nanos: AtomicU64::new(0),
             renewal_failures: AtomicU64::new(0),
@@ -158,6 +161,12 @@ impl FilterStats {
 
     pub(crate) fn called(&self, time: Duration) {
         add(&self.calls_nanos, nanos(time));
+    }
+
+    /// Counts a request, and says whether it is the first of so many.
+    pub(crate) fn is_sample(&self, of: u32) -> bool {
+        let number = self.samples.fetch_add(1, Ordering::Relaxed);
+        number.is_multiple_of(u64::from(of.max(1)))
     }
 
     pub(crate) fn exhausted(&self) {

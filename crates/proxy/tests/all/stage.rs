@@ -165,6 +165,7 @@ impl Stage {
             strictness: Strictness::Strict,
             dialect: Dialect::Auto,
             headers_stop_iteration: None,
+            recording: None,
         };
         self.filters.push((filter, code, Role::Chain));
         self

@@ -1,6 +1,7 @@
 //! The command line as its user meets it: text out, exit code, files.
 
 mod apart;
+mod capsules;
 mod code;
 mod conformance;
 mod copies;

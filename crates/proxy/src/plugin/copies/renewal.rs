@@ -12,6 +12,7 @@ use weir_guest::SnapshotError;
 
 use super::Image;
 use crate::plugin::Remark;
+use crate::plugin::guest::GuestSnapshot;
 use crate::plugin::slot::Slot;
 
 /// The distance of two renewals, in times of what one costs.
@@ -112,7 +113,13 @@ impl Slot {
     fn image(&self) -> Option<Result<Image, SnapshotError>> {
         self.with_guest(|guest| {
             let snapshot = guest.vm.snapshot()?;
+            let here = match &snapshot {
+                GuestSnapshot::Here(snapshot) => Some(snapshot),
+                GuestSnapshot::Apart(_) => None,
+            };
+            let tape = guest.vm.with_tape(|tape| tape.print(here));
             Ok(Image {
+                tape,
                 snapshot,
                 world: guest.vm.world().print(),
                 roots: guest.roots.clone(),

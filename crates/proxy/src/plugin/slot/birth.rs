@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::watch;
+use weir_capsule::Tape;
 use weir_guest::door::ContextId;
 use weir_guest::{Event, Failure, Program, SnapshotError, StartError};
 use weir_model::{Filter, ModuleSource};
 
 use super::{Guest, Slot};
+use crate::plugin::guest::NewWorld;
 use crate::plugin::stats::Birth;
 use crate::plugin::{Meter, PluginError, RootSpec};
 use crate::world::{LiveWorld, Root};
@@ -50,13 +52,16 @@ impl Slot {
         let unknown = || PluginError::Unknown(self.filter.name.clone());
         let this = self.this.upgrade().ok_or_else(unknown)?;
         let world = LiveWorld::new(Rc::clone(&self.shared), &this);
+        let tape = self.new_tape();
         if self.line.is_none() {
-            let (guest, program) = self.raise_here(world).await?;
+            let (guest, program) = self.raise_here(NewWorld::new(world, tape)).await?;
             return self.settle(guest, program, birth);
         }
         // What the guest begins happens when it has started: others run while it waits.
         let (over, gate) = watch::channel(());
-        let (mut guest, program) = self.raise_here(world.held(gate)).await?;
+        let (mut guest, program) = self
+            .raise_here(NewWorld::new(world.held(gate), tape))
+            .await?;
         guest.vm.world().release();
         self.settle(guest, program, birth)?;
         let _ = over.send(());
@@ -66,7 +71,7 @@ impl Slot {
     /// Makes a VM on this worker and starts it.
     pub(super) async fn raise_here(
         &self,
-        world: LiveWorld,
+        world: NewWorld,
     ) -> Result<(Guest, Arc<Program>), PluginError> {
         let program = self.tier.current();
         let vm = self.maker.start(&program, world, &self.filter).await;
@@ -76,7 +81,12 @@ impl Slot {
             roots: Vec::with_capacity(self.specs.len()),
         };
         for spec in &self.specs {
-            guest.start_root(spec, &self.meter).await?;
+            if let Err(error) = guest.start_root(spec, &self.meter).await {
+                guest
+                    .vm
+                    .with_tape(|tape| self.capture_start(Some(tape), &error));
+                return Err(error);
+            }
         }
         Ok((guest, program))
     }
@@ -84,10 +94,11 @@ impl Slot {
     /// A VM that has started takes its place.
     pub(super) fn settle(
         &self,
-        guest: Guest,
+        mut guest: Guest,
         program: Arc<Program>,
         birth: Birth,
     ) -> Result<(), PluginError> {
+        guest.vm.with_tape(Tape::started);
         self.put(guest, birth);
         *self.runs.borrow_mut() = program;
         if let Some(copies) = self.copies() {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Weak;
 use std::time::{Duration, Instant};
 
+use weir_capsule::{Taken, Tape};
 use weir_guest::apart::PluginProcess;
 use weir_guest::{Cause, Event, Failure, FailureKind, StartError};
 use weir_model::{OnFailure, limits, one_line};
@@ -58,6 +59,8 @@ struct Lost {
     streams: Vec<(StreamRef, usize)>,
     /// Whether it did something that lasts.
     has_acted: bool,
+    /// What was recorded of it.
+    taken: Option<Taken>,
 }
 
 impl Slot {
@@ -138,8 +141,11 @@ impl Slot {
         self.stats.ended();
         self.life.set(self.life.get() + 1);
         let streams = guest.vm.world().streams();
+        let taken = guest.vm.with_tape(Tape::take);
+        self.captures.take();
         self.dismiss_line();
         Some(Lost {
+            taken,
             has_acted: guest.vm.has_acted(),
             streams,
         })
@@ -178,7 +184,7 @@ impl Slot {
         callback: &'static str,
         pattern: Option<Pattern>,
     ) {
-        let Some(Lost { streams, .. }) = self.lose_vm() else {
+        let Some(Lost { streams, taken, .. }) = self.lose_vm() else {
             return;
         };
         let mut report = FailureReport::new(failure.kind(), failure, callback);
@@ -188,7 +194,7 @@ impl Slot {
                 report.reason = format!("{} ({limit})", report.reason);
             }
         }
-        self.take_down(report, streams.len());
+        self.take_down(report, streams.len(), taken);
         if let (Some(quarantine), Some(pattern)) = (&self.stats.quarantine, pattern)
             && quarantine.blame(pattern, Instant::now())
         {
@@ -206,13 +212,17 @@ impl Slot {
     }
 
     /// Counts a failure, and logs it if it is new.
-    fn take_down(&self, mut report: FailureReport, streams: usize) {
+    fn take_down(&self, mut report: FailureReport, streams: usize, taken: Option<Taken>) {
         let now = Instant::now();
         self.stats.failed(report.kind);
         // A copy costs nobody else anything.
         let is_copy = self.copy_of().is_some();
         let failures = (!is_copy).then(|| self.stats.breaker.failed(now));
-        match self.stats.reports.take(&mut report, now) {
+        let notice = self.stats.reports.take(&mut report, now);
+        if notice != Notice::Nothing {
+            self.capture_failure(taken, report.kind, &report.reason);
+        }
+        match notice {
             Notice::InFull => {
                 let line = FailureLine {
                     filter: self.filter.name.clone(),
@@ -283,7 +293,7 @@ impl Slot {
     }
 
     pub(super) fn start_failed(&self, error: &PluginError) {
-        self.take_down(report_of(error), 0);
+        self.take_down(report_of(error), 0, None);
     }
 
     /// A stream has ended as it should.
@@ -339,7 +349,7 @@ impl Slot {
     /// There is no copy for a stream, though there might be one.
     pub(in crate::plugin) fn report_no_copy(&self, error: &StartError) {
         let report = FailureReport::bare(FailureKind::Start, error.to_string(), "copy");
-        self.take_down(report, 0);
+        self.take_down(report, 0, None);
     }
 }
 

@@ -299,7 +299,10 @@ impl Slot {
     fn send_off(&self, event: Event, limit: Duration) -> Option<(Delivery, SharedWorld)> {
         let taken = self.with_guest(|guest| match &mut guest.vm {
             GuestVm::Waiting(waiting) => waiting.take(),
-            GuestVm::Here(_) | GuestVm::Apart(_) => None,
+            GuestVm::Here(_)
+            | GuestVm::Recorded(_)
+            | GuestVm::Apart(_)
+            | GuestVm::RecordedApart(_) => None,
         });
         let (mut vm, world) = taken.flatten()?;
         let delivery: Delivery = Box::pin(async move {

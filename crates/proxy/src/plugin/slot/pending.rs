@@ -19,7 +19,7 @@ use super::birth::{accept, start_events};
 use super::fate::Attempt;
 use super::{Admission, Guest, Slot};
 use crate::plugin::aside::{Aside, Making};
-use crate::plugin::guest::GuestSnapshot;
+use crate::plugin::guest::{GuestSnapshot, NewWorld};
 use crate::plugin::stats::Birth;
 use crate::plugin::{PluginError, RootSpec};
 use crate::stream::{Order, StreamRef};
@@ -137,6 +137,7 @@ impl Slot {
         let this = self.this.upgrade();
         let this = this.ok_or_else(|| PluginError::Unknown(self.filter.name.clone()))?;
         let world = LiveWorld::new(Rc::clone(&self.shared), &this).held(gate);
+        let world = NewWorld::new(world, self.new_tape());
         if self.program.can_snapshot().is_err() {
             let (mut guest, program) = self.raise_here(world).await?;
             guest.vm.world().release();
@@ -157,11 +158,12 @@ impl Slot {
         let mut aside = start.map_err(|error| self.no_start(error))?;
         let mut roots = Vec::with_capacity(self.specs.len());
         for spec in &self.specs {
-            roots.push(self.raise_root(&mut aside, spec).await?);
+            let root = self.raise_root(&mut aside, spec).await;
+            roots.push(root.inspect_err(|error| self.capture_start(aside.tape(), error))?);
         }
         let end = aside.end().await;
         let (snapshot, mut world) = end.map_err(|error| self.no_snapshot(error))?;
-        world.release();
+        world.world().release();
         let snapshot = GuestSnapshot::Here(snapshot);
         let vm = self
             .maker
