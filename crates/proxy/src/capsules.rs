@@ -45,11 +45,22 @@ struct Writer {
 
 /// What became of capsules.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) written: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-    pub(crate) dropped: AtomicU64,
+struct Counts {
+    written: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
     waiting_bytes: AtomicUsize,
+}
+
+/// What became of capsules, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapsuleReport {
+    /// Files that were written.
+    pub written: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Capsules that were not written: too many waited, or the disk refused.
+    pub dropped: u64,
 }
 
 /// A capsule that is to be written.
@@ -132,8 +143,14 @@ impl Capsules {
         }
     }
 
-    pub(crate) fn counts(&self) -> &Counts {
-        &self.counts
+    /// What became of them.
+    pub(crate) fn report(&self) -> CapsuleReport {
+        let number = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        CapsuleReport {
+            written: number(&self.counts.written),
+            bytes: number(&self.counts.bytes),
+            dropped: number(&self.counts.dropped),
+        }
     }
 
     fn start(&self) -> Option<Writer> {

@@ -528,6 +528,12 @@ impl Process {
         self.maps.store_reports()
     }
 
+    /// What became of capsules; `None`: none are made.
+    #[must_use]
+    pub fn capsule_report(&self) -> Option<crate::capsules::CapsuleReport> {
+        self.capsules.as_ref().map(Capsules::report)
+    }
+
     /// Waits for the capsules that wait to be written, when no worker runs any more. Blocks.
     pub fn close_capsules(&self) {
         self.capsules.as_ref().inspect(|capsules| capsules.close());

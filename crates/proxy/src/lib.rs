@@ -5,7 +5,7 @@
 //! request's filters see, `world` answers what they ask, `dispatch` and `upstream` send it on, [`function`]
 //! has a function answer it, `ledger` writes it down.
 
-mod capsules;
+pub mod capsules;
 pub mod code;
 pub mod foreign;
 pub mod function;

@@ -128,6 +128,7 @@ impl Observe for Facts {
         functions::export(&self.process, &mut writer);
         code::export(&self.process, &mut writer);
         maps::export(&self.process, &mut writer);
+        export_capsules(&self.process, &mut writer);
         self.process.metrics.export(&mut writer);
         writer.finish()
     }
@@ -185,6 +186,26 @@ impl Observe for Facts {
 }
 
 /// Responses by class, with the names of the classes.
+fn export_capsules(process: &Process, writer: &mut Writer) {
+    let Some(report) = process.capsule_report() else {
+        return;
+    };
+    let rows = [
+        ("written", "Capsules that were written.", report.written),
+        ("written_bytes", "Bytes of them.", report.bytes),
+        (
+            "dropped",
+            "Capsules that were not written: too many waited, or the disk refused.",
+            report.dropped,
+        ),
+    ];
+    for (name, help, number) in rows {
+        let name = format!("weir_capsules_{name}_total");
+        let mut family = writer.family(&name, FamilyKind::Counter, help);
+        family.sample(&[], number);
+    }
+}
+
 fn by_class(totals: &Totals) -> impl Iterator<Item = (&'static str, u64)> + use<> {
     ["1xx", "2xx", "3xx", "4xx", "5xx"]
         .into_iter()

@@ -91,6 +91,11 @@ fn check_failure(isolation: &str) -> String {
     }
     assert_eq!(recording.ask("x-deadly: 1\r\n"), 503);
     let told = recording.gateway.logged("a capsule was written");
+    let metrics = recording.gateway.admin("/metrics").text();
+    assert!(
+        metrics.contains("weir_capsules_written_total 1\n"),
+        "{metrics}"
+    );
     let (_folder, capsules) = recording.end();
     let [capsule] = &capsules[..] else {
         panic!("not one capsule: {capsules:?}");

@@ -15,6 +15,7 @@ mod all {
     )]
     pub(crate) mod harness;
 }
+mod capsules;
 mod examples;
 mod exchange;
 mod flow;

@@ -289,7 +289,7 @@ fn without_durations(ai_log: Option<String>) -> Option<Value> {
 }
 
 /// A record of the kit.
-fn read(name: &str) -> Record {
+pub(crate) fn read(name: &str) -> Record {
     let text = fs::read_to_string(record_file(name));
     serde_json::from_str(&text.expect("the record is there")).expect("the record is one")
 }
@@ -302,7 +302,7 @@ pub(crate) fn record_file(name: &str) -> PathBuf {
 
 /// One plugin on one route, before it a filter that sets properties, and a witness that tells in the
 /// log what is left at the end.
-fn site(record: &Record, servers: &Servers, more: &str) -> String {
+pub(crate) fn site(record: &Record, servers: &Servers, more: &str) -> String {
     let plugin = plugin_file(&record.plugin);
     let mut names = vec!["plugin"];
     let mut filters =
