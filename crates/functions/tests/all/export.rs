@@ -281,7 +281,7 @@ fn what_is_left_out_counts() {
         (export $r "r" (type $r'))
         (type $l (list $r))
         (func (export "f") (param "of" $l) (canon lift (core func $i "f")
-            (memory $i "memory") (realloc (func $i "realloc")))))"#
+            (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#
     );
     let function = configured("f", |_| ());
     let loaded = Loaded::new(runtime(), &function, &wat::parse_str(text).unwrap()).unwrap();

@@ -73,8 +73,8 @@ fn callers_do_not_take_the_places_of_those_that_they_call() {
     let url = r#"(data (i32.const 16) "GET") (data (i32.const 32) "weir://inner/")"#;
     let outer = core(
         url,
-        "(call $fetch (i32.const 16) (i32.const 3) (i32.const 32) (i32.const 13)
-            (i32.const 8) (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 64))
+        "(drop (call $fetch (i32.const 16) (i32.const 3) (i32.const 32) (i32.const 13)
+            (i32.const 8) (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 64)))
          (i32.load (i32.const 64))",
     );
     let inner = core("", "(i32.const 204)");
