@@ -118,7 +118,9 @@ fn echo(request: &IncomingRequest, answer: ResponseOutparam) {
     let incoming = request.consume().expect("the body is not taken");
     let mut head = vec![("content-type", "application/octet-stream")];
     let announced = request.headers().get("trailer");
-    let announced = announced.first().and_then(|it| std::str::from_utf8(it).ok());
+    let announced = announced
+        .first()
+        .and_then(|it| std::str::from_utf8(it).ok());
     head.extend(announced.map(|names| ("trailer", names)));
     let (body, out) = begin(answer, &head);
     let input = incoming.stream().expect("the stream is not taken");

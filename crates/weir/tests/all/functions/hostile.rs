@@ -10,15 +10,21 @@ use crate::harness::get;
 /// Core functions by their names, as text, with the settings of each; a route for each, and `/plain`.
 fn gateway(functions: &[(&str, &str, &str)], more: &str) -> (Gateway, TempDir) {
     let folder = TempDir::new().expect("a folder can be made");
-    let (mut routes, mut modules, mut settings) = (String::new(), String::new(), String::new());
+    let (mut routes, mut modules, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     for (name, text, own) in functions {
         let file = folder.path().join(name).with_extension("wasm");
         std::fs::write(&file, wat::parse_str(text).expect(name)).expect("it can be written");
         let file = file.display();
-        routes += &format!("      - {{ match: {{ path_prefix: /{name} }}, function: {name} }}\n");
-        modules += &format!("  {name}: {{ file: {file} }}\n");
-        settings += &format!("  {name}: {{ module: {name}, kind: core, {own} }}\n");
+        routes.push(format!(
+            "      - {{ match: {{ path_prefix: /{name} }}, function: {name} }}\n"
+        ));
+        modules.push(format!("  {name}: {{ file: {file} }}\n"));
+        settings.push(format!(
+            "  {name}: {{ module: {name}, kind: core, {own} }}\n"
+        ));
     }
+    let (routes, modules) = (routes.concat(), modules.concat());
+    let settings = settings.concat();
     let text = format!(
         "workers: 1\nlisteners:\n  - address: 127.0.0.1:0\n    routes:\n{routes}      \
          - {{ match: {{ path: /plain }}, respond: {{ status: 200, body: plain }} }}\n\
