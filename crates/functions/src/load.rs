@@ -183,7 +183,7 @@ impl Loaded {
             return self.form.call(request, surroundings).await;
         }
         if let Some(place) = self.rest.runtime.place() {
-            let surroundings = Placed::new(surroundings, place);
+            let surroundings = Box::new(Placed::new(surroundings, place));
             return self.form.call(request, surroundings).await;
         }
         let form = self.burst().await.unwrap_or(&self.form);

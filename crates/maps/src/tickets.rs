@@ -133,8 +133,11 @@ impl Tickets {
         drop(ended);
     }
 
+    /// Those that can still be accepted.
     pub(crate) fn open(&self) -> usize {
-        self.lock().tickets.len()
+        let open = self.lock();
+        let tickets = open.tickets.values();
+        tickets.filter(|ticket| !ticket.held.is_stale()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {

@@ -101,17 +101,17 @@ fn install() -> io::Result<()> {
     Ok(())
 }
 
-extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+extern "C" fn on_bus_error(signal: c_int, about: *mut siginfo_t, context: *mut c_void) {
     #[expect(unsafe_code, reason = "the system hands over pointers")]
     // SAFETY: the system gives a valid structure to a handler with `SA_SIGINFO`.
-    let address = unsafe { (*info).si_addr() }.addr();
+    let address = unsafe { (*about).si_addr() }.addr();
     let Some((before, page_bytes)) = BEFORE.get() else {
         return;
     };
     if blank(address, *page_bytes) {
         return;
     }
-    hand_on(before, (signal, info, context));
+    hand_on(before, (signal, about, context));
 }
 
 /// Puts a page of zeros there, if that is a mapping that is looked after.
@@ -138,7 +138,7 @@ fn blank(address: usize, page_bytes: usize) -> bool {
 /// Lets somebody else see to a signal that is not ours.
 fn hand_on(
     before: &libc::sigaction,
-    (signal, info, context): (c_int, *mut siginfo_t, *mut c_void),
+    (signal, about, context): (c_int, *mut siginfo_t, *mut c_void),
 ) {
     let handler = before.sa_sigaction;
     #[expect(unsafe_code, reason = "handlers are numbers to the system")]
@@ -151,7 +151,7 @@ fn hand_on(
         } else if before.sa_flags & libc::SA_SIGINFO != 0 {
             let handler: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) =
                 std::mem::transmute(handler);
-            handler(signal, info, context);
+            handler(signal, about, context);
         } else {
             let handler: extern "C" fn(c_int) = std::mem::transmute(handler);
             handler(signal);

@@ -162,14 +162,14 @@ fn passing_on() -> Vec<u8> {
         page_size_log2: None,
     });
     exports.export("memory", ExportKind::Memory, 0);
-    let mut data = wasm_encoder::DataSection::new();
+    let mut segments = wasm_encoder::DataSection::new();
     for (at, bytes) in [
         (0x40, &b"cache"[..]),
         (0x50, b"small"),
         (0x60, b"one"),
         (0x70, b"two"),
     ] {
-        data.active(0, &ConstExpr::i32_const(at), bytes.iter().copied());
+        segments.active(0, &ConstExpr::i32_const(at), bytes.iter().copied());
     }
     let mut module = Module::new();
     module.section(&types);
@@ -178,8 +178,14 @@ fn passing_on() -> Vec<u8> {
     module.section(&memories);
     module.section(&exports);
     module.section(&code);
-    module.section(&data);
+    module.section(&segments);
     module.finish()
+}
+
+/// The lower half of a number.
+fn low(number: i64) -> i32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    i32::from_le_bytes([a, b, c, d])
 }
 
 /// An instance.
@@ -212,7 +218,7 @@ impl Guest {
         let values: Vec<Val> = values
             .map(|(ty, number)| match ty {
                 ValType::I64 => Val::I64(*number),
-                _ => Val::I32(*number as i32),
+                _ => Val::I32(low(*number)),
             })
             .collect();
         let mut result = [Val::I32(0)];

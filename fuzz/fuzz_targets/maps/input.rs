@@ -12,10 +12,10 @@ const EDGES: [i64; 18] = [
     i32::MAX as i64,
     i64::MIN,
     i64::MAX,
-    MEMORY as i64,
-    MEMORY as i64 - 1,
-    MEMORY as i64 - 8,
-    MEMORY as i64 - 48,
+    MEMORY_END,
+    MEMORY_END - 1,
+    MEMORY_END - 8,
+    MEMORY_END - 48,
     257,
     999,
     1025,
@@ -28,6 +28,7 @@ const EDGES: [i64; 18] = [
 
 /// Bytes of a guest's memory.
 pub(crate) const MEMORY: usize = 0x2_0000;
+const MEMORY_END: i64 = 0x2_0000;
 
 impl<'a> Input<'a> {
     /// The next byte; 0 behind the end.

@@ -113,10 +113,16 @@ fn text(answer: ResponseOutparam, text: &str) {
     end(body, out);
 }
 
-/// Sends back what comes as it comes, with its trailers.
+/// Sends back what comes as it comes, with its trailers, which are announced as they came.
 fn echo(request: &IncomingRequest, answer: ResponseOutparam) {
     let incoming = request.consume().expect("the body is not taken");
-    let (body, out) = begin(answer, &[("content-type", "application/octet-stream")]);
+    let mut head = vec![("content-type", "application/octet-stream")];
+    let announced = request.headers().get("trailer");
+    let announced = announced
+        .first()
+        .and_then(|it| std::str::from_utf8(it).ok());
+    head.extend(announced.map(|names| ("trailer", names)));
+    let (body, out) = begin(answer, &head);
     let input = incoming.stream().expect("the stream is not taken");
     while let Some(bytes) = receive(&input) {
         if !send(&out, &bytes) {

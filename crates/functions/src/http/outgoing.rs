@@ -1,5 +1,7 @@
 //! Requests that a component sends, and what errors of one side mean on the other.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use http::uri::Scheme;
 use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
@@ -41,14 +43,28 @@ impl WasiHttpHooks for Outgoing {
         _: Done,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send> {
         let options = options.unwrap_or_default();
+        // What is wrong with the guest's own body is told as it is.
+        let own: Arc<Mutex<Option<Error>>> = Arc::default();
+        let failed = Arc::clone(&own);
+        let body_error = move |error| {
+            let told = body_error_of(&error);
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            told
+        };
         let answer = self.door.ask().fetch(Fetch {
-            request: request.map(|body| body.map_err(|error| body_error_of(&error)).boxed_unsync()),
+            request: request.map(|body| body.map_err(body_error).boxed_unsync()),
             connect_timeout: options.connect_timeout,
             first_byte_timeout: options.first_byte_timeout,
             between_bytes_timeout: options.between_bytes_timeout,
         });
         Box::new(async move {
-            let response = answer.await.map_err(error_of)?;
+            let response = answer.await.map_err(|error| {
+                let own = own.lock().unwrap_or_else(PoisonError::into_inner).take();
+                match (error, own) {
+                    (FetchError::Broken(_), Some(own)) => own,
+                    (error, _) => error_of(error),
+                }
+            })?;
             let response = response.map(|body| body.map_err(error_of_body).boxed_unsync());
             Ok((response, Box::new(async { Ok(()) }) as Done))
         })

@@ -15,11 +15,11 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    pub(super) fn new(surroundings: Box<dyn Surroundings>, place: Place) -> Box<Self> {
-        Box::new(Self {
+    pub(super) fn new(surroundings: Box<dyn Surroundings>, place: Place) -> Self {
+        Self {
             surroundings,
             _place: place,
-        })
+        }
     }
 }
 

@@ -219,12 +219,12 @@ fn what_is_no_handler_of_http_is_told_apart() {
         (
             "(component (instance $i) (export \"x:y/z\" (instance $i)))",
             "kind http: expected an export wasi:http/incoming-handler of version 0.2, or \
-             wasi:http/handler of version 0.3; the module exports x:y/z",
+             wasi:http/handler of version 0.3 (or, as a command, wasi:cli/run); the module exports x:y/z",
         ),
         (
             "(component)",
             "kind http: expected an export wasi:http/incoming-handler of version 0.2, or \
-             wasi:http/handler of version 0.3; the module exports nothing",
+             wasi:http/handler of version 0.3 (or, as a command, wasi:cli/run); the module exports nothing",
         ),
     ];
     for (text, expected) in rows {

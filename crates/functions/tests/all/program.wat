@@ -22,7 +22,7 @@
   (core func $get (canon lower (func $stdout "get-stdout")))
   (core func $write (canon lower
     (func $streams "[method]output-stream.blocking-write-and-flush")
-    (memory $libc "memory")))
+    (memory (core memory $libc "memory"))))
   (core module $main
     (import "" "memory" (memory 1))
     (import "" "get" (func $get (result i32)))

@@ -112,8 +112,8 @@ fn offered(mode: Mode, module: &str) -> BTreeSet<(String, String)> {
     all.into_iter()
         .map(|(name, function)| {
             let ty = function.ty(&store).unwrap_func().clone();
-            let types = ty.params().map(|ty| format!("{ty} ")).collect();
-            (name, types)
+            let types: Vec<_> = ty.params().map(|ty| format!("{ty} ")).collect();
+            (name, types.concat())
         })
         .collect()
 }

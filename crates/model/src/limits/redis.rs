@@ -6,7 +6,8 @@ use std::time::Duration;
 pub const IN_FLIGHT_MAX: usize = 16_384;
 /// How long an operation may take, unless the back end says otherwise: longer than a stalled disk or
 /// a lost packet, shorter than a client's patience.
-pub const DEADLINE: Duration = Duration::from_secs(1);
+/// Half of the time that a request may have by default: a filter can still say what it does without.
+pub const DEADLINE: Duration = Duration::from_millis(500);
 /// Opening a connection, with login and scripts.
 pub const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// The first pause between two tries to connect; it doubles from there, and half of it is chance.

@@ -145,13 +145,17 @@ impl State {
     fn tend_files<'m>(&'m self, failing: &mut HashSet<&'m Name>) {
         for (map, file) in &self.pinned {
             match file.tend() {
-                Ok(tended) if tended.repaired > 0 => tracing::warn!(
-                    %map,
-                    buckets = tended.repaired,
-                    entries_lost = tended.lost,
-                    "a process died while it wrote to a pinned map"
-                ),
-                Ok(_) => {}
+                Ok(tended) => {
+                    failing.remove(map);
+                    if tended.repaired > 0 {
+                        tracing::warn!(
+                            %map,
+                            buckets = tended.repaired,
+                            entries_lost = tended.lost,
+                            "a process died while it wrote to a pinned map"
+                        );
+                    }
+                }
                 Err(error) if failing.insert(map) => {
                     tracing::error!(%map, %error, "a pinned map is not looked after");
                 }

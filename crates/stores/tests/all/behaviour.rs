@@ -155,9 +155,9 @@ fn a_large_value_takes_the_place_of_many_small_ones() {
             map.all(&ops).unwrap();
         }
         let used = map.used();
-        assert!(map.set(b"too large", &[0; 300_000]).is_err());
+        assert!(map.set(b"too large", &vec![0; 300_000]).is_err());
         assert_eq!(map.used(), used, "nothing has changed");
-        map.set(b"large", &[0; 250_000]).unwrap();
+        map.set(b"large", &vec![0; 250_000]).unwrap();
         assert!(map.used().1 <= 300_000, "{:?}", map.used());
         assert_eq!(map.entry(b"large").unwrap().value.length(), 250_000);
     }

@@ -18,6 +18,7 @@ mod maps {
         reason = "servers are too dear to be started for each row"
     )]
     #[expect(unused_imports, reason = "as above")]
+    #[expect(dead_code, reason = "as above")]
     pub(crate) mod suite;
 }
 use maps::suite;

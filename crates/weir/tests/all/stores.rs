@@ -125,7 +125,8 @@ fn servers_that_cannot_be_reached_are_told_once() {
     for part in ["127.0.0.1:1", "refused", "WARN"] {
         assert!(line.contains(part), "{part} not in {line}");
     }
-    assert_eq!(gateway.get("/", "").status(), 200);
+    let answer = gateway.get("/", "");
+    assert_eq!(answer.status(), 200, "{answer:?} {}", gateway.log());
     assert_eq!(
         gateway
             .log()

@@ -311,7 +311,7 @@ fn changes_are_told_as_they_are_declared(gateway: &Gateway) {
             .to_owned()
     };
     let set = told(r#"set users 8 {"name":"Bea"}"#);
-    assert_eq!(set, r#"set  8  {"name":"Bea"}"#);
+    assert_eq!(set, r#"set  8  {"name":"Bea","id":0}"#);
     let wrong = told("set users 8 x --raw");
     assert!(wrong.starts_with(r#"set  8  {"error":"#), "{wrong}");
     assert_eq!(told("delete users 8"), "deleted  8");

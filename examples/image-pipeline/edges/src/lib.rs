@@ -73,12 +73,12 @@ mod fast {
         // SAFETY: the caller promises that they are there.
         let load =
             |row: usize, x: usize| unsafe { u16x8_load_extend_u8x8(rows[row].as_ptr().add(x)) };
-        let [a, b, c] = [load(0, x - 1), load(0, x), load(0, x + 1)];
-        let [d, f] = [load(1, x - 1), load(1, x + 1)];
-        let [g, h, i] = [load(2, x - 1), load(2, x), load(2, x + 1)];
-        let weighed = |one, two, three| i16x8_add(i16x8_add(one, three), i16x8_shl(two, 1));
-        let across = i16x8_sub(weighed(c, f, i), weighed(a, d, g));
-        let down = i16x8_sub(weighed(g, h, i), weighed(a, b, c));
+        let three = |row: usize| [load(row, x - 1), load(row, x), load(row, x + 1)];
+        let [above, beside, below] = [three(0), three(1), three(2)];
+        let weighed = |of: [v128; 3]| i16x8_add(i16x8_add(of[0], of[2]), i16x8_shl(of[1], 1));
+        let column = |at: usize| weighed([above[at], beside[at], below[at]]);
+        let across = i16x8_sub(column(2), column(0));
+        let down = i16x8_sub(weighed(below), weighed(above));
         i16x8_add(i16x8_abs(across), i16x8_abs(down))
     }
 }

@@ -46,6 +46,7 @@ impl Answer {
     }
 
     /// Sends what a handler says.
+    #[must_use]
     pub fn send(answer: Result<Self, Failure>) -> u32 {
         let answer = answer.unwrap_or_else(|Failure(status, text)| {
             Self::of(

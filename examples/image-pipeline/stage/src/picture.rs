@@ -144,9 +144,9 @@ pub fn filter(
         let mut place = region::write(&to, KEY, WHOLE(bytes))?;
         make(&picture, &mut place, (width, height));
     } else {
-        let mut made: Vec<u8> = vec![0; width * height];
-        make(&picture, &mut made, (width, height));
-        body = Cow::Owned(made);
+        let mut pixels: Vec<u8> = vec![0; width * height];
+        make(&picture, &mut pixels, (width, height));
+        body = Cow::Owned(pixels);
     }
     let mut answer = Answer::of(200, "application/octet-stream", body);
     let micros = (now() - begun) / 1000;

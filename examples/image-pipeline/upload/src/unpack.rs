@@ -88,6 +88,10 @@ impl Upload {
 const LIMITS: Limits = Limits { bytes: 16 << 20 };
 
 fn broken(error: &png::DecodingError) -> Failure {
+    if matches!(error, png::DecodingError::LimitsExceeded) {
+        let text = format!("expected at most {PIXELS_MAX} pixels, and little beside them");
+        return Failure(413, text);
+    }
     Failure(
         400,
         format!("this is no PNG picture that can be read: {error}"),

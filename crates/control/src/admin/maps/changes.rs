@@ -86,21 +86,18 @@ impl http_body::Body for Changes {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let shown = match &mut self.coming {
-            Some(coming) => {
-                let shown = ready!(coming.as_mut().poll(cx));
-                self.coming = None;
-                shown
-            }
-            None => {
-                let change = ready!(self.watch.poll_next(cx));
-                self.is_over = change == Change::Gone;
-                match self.typed.clone() {
-                    None => view::change(&change),
-                    Some(typed) => {
-                        self.coming = Some(Box::pin(typed_change(self.map(), change, typed)));
-                        return self.poll_frame(cx);
-                    }
+        let shown = if let Some(coming) = &mut self.coming {
+            let shown = ready!(coming.as_mut().poll(cx));
+            self.coming = None;
+            shown
+        } else {
+            let change = ready!(self.watch.poll_next(cx));
+            self.is_over = change == Change::Gone;
+            match self.typed.clone() {
+                None => view::change(&change),
+                Some(typed) => {
+                    self.coming = Some(Box::pin(typed_change(self.map(), change, typed)));
+                    return self.poll_frame(cx);
                 }
             }
         };

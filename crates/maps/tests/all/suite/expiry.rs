@@ -108,7 +108,7 @@ pub(crate) fn many_that_ended_make_room_for_one<B: Backend>(backend: &B) {
         map.all(&ops(first * 100)).unwrap();
     }
     backend.pass(B::TIMES.life);
-    map.set(b"large", &[0; 190_000]).unwrap();
+    map.set(b"large", &vec![0; 190_000]).unwrap();
 }
 
 pub(crate) fn too_short_a_time_is_refused<B: Backend>(backend: &B) {

@@ -10,15 +10,21 @@ use crate::harness::get;
 /// Core functions by their names, as text, with the settings of each; a route for each, and `/plain`.
 fn gateway(functions: &[(&str, &str, &str)], more: &str) -> (Gateway, TempDir) {
     let folder = TempDir::new().expect("a folder can be made");
-    let (mut routes, mut modules, mut settings) = (String::new(), String::new(), String::new());
+    let (mut routes, mut modules, mut settings) = (Vec::new(), Vec::new(), Vec::new());
     for (name, text, own) in functions {
         let file = folder.path().join(name).with_extension("wasm");
         std::fs::write(&file, wat::parse_str(text).expect(name)).expect("it can be written");
         let file = file.display();
-        routes += &format!("      - {{ match: {{ path_prefix: /{name} }}, function: {name} }}\n");
-        modules += &format!("  {name}: {{ file: {file} }}\n");
-        settings += &format!("  {name}: {{ module: {name}, kind: core, {own} }}\n");
+        routes.push(format!(
+            "      - {{ match: {{ path_prefix: /{name} }}, function: {name} }}\n"
+        ));
+        modules.push(format!("  {name}: {{ file: {file} }}\n"));
+        settings.push(format!(
+            "  {name}: {{ module: {name}, kind: core, {own} }}\n"
+        ));
     }
+    let (routes, modules) = (routes.concat(), modules.concat());
+    let settings = settings.concat();
     let text = format!(
         "workers: 1\nlisteners:\n  - address: 127.0.0.1:0\n    routes:\n{routes}      \
          - {{ match: {{ path: /plain }}, respond: {{ status: 200, body: plain }} }}\n\
@@ -73,8 +79,8 @@ fn callers_do_not_take_the_places_of_those_that_they_call() {
     let url = r#"(data (i32.const 16) "GET") (data (i32.const 32) "weir://inner/")"#;
     let outer = core(
         url,
-        "(call $fetch (i32.const 16) (i32.const 3) (i32.const 32) (i32.const 13)
-            (i32.const 8) (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 64))
+        "(drop (call $fetch (i32.const 16) (i32.const 3) (i32.const 32) (i32.const 13)
+            (i32.const 8) (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 64)))
          (i32.load (i32.const 64))",
     );
     let inner = core("", "(i32.const 204)");
