@@ -8,6 +8,7 @@ use crate::file::{CapsulesText, RecordingText};
 use crate::problem::Refusal;
 use crate::shape::Reader;
 use crate::shape::basic::{List, Switch};
+use crate::shape::quantity::Count;
 use crate::shape::text::{FilePath, Text};
 
 pub(super) fn lowered_capsules(text: CapsulesText, folder: &Path) -> Capsules {
@@ -43,7 +44,7 @@ pub(super) fn lowered_recording(
     let recording = Recording {
         failures: text.on_failure,
         always: text.always,
-        sample: text.sample.map(|of| of.to()),
+        sample: text.sample.map(Count::to),
         header: text.header.is_some_and(|header| header.value),
         log_bytes: usize::try_from(text.log.0).unwrap_or(usize::MAX),
     };

@@ -95,6 +95,7 @@ fn site(cluster: weir_model::Cluster) -> Site {
         function_instances: 1,
         trust: weir_model::Trust::default(),
         code_cache: weir_model::CodeCache::Off,
+        capsules: None,
     }
 }
 

@@ -129,6 +129,7 @@ fn site(maps: Vec<(Name, SharedMap)>) -> Site {
         function_instances: 1,
         trust: weir_model::Trust::default(),
         code_cache: weir_model::CodeCache::Off,
+        capsules: None,
     }
 }
 
