@@ -87,7 +87,6 @@ fn site(cluster: weir_model::Cluster) -> Site {
         stores: BTreeMap::new(),
         background: Vec::new(),
         admin: None,
-        capsules: None,
         workers: None,
         drain_timeout: Duration::ZERO,
         node: Node::default(),

@@ -117,7 +117,6 @@ fn site(maps: Vec<(Name, SharedMap)>) -> Site {
         stores: BTreeMap::new(),
         background: Vec::new(),
         admin: None,
-        capsules: None,
         workers: None,
         drain_timeout: Duration::from_secs(5),
         node: Node {
