@@ -157,7 +157,8 @@ fn can_be_masked(value: &[u8]) -> bool {
     value.len() >= limits::MASKED_BYTES_MIN && value.iter().all(|byte| *byte >= b' ')
 }
 
-/// As long, with letters for letters and digits for digits, and another one for each number.
+/// As long, with letters for letters and digits for digits, and another one for each number. Other
+/// characters stay: text around them must remain UTF-8.
 fn filler(value: &[u8], number: usize) -> Vec<u8> {
     let mut filler = value.to_vec();
     let mut left = number;
@@ -171,7 +172,6 @@ fn filler(value: &[u8], number: usize) -> Vec<u8> {
             b'0'..=b'9' => b'0' + from(10),
             b'A'..=b'Z' => b'A' + (23 + from(26)) % 26,
             b'a'..=b'z' => b'a' + (23 + from(26)) % 26,
-            0x80.. => b'?',
             other => other,
         };
     }

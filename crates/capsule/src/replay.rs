@@ -7,7 +7,7 @@ use weir_guest::door::FailureKind;
 use weir_guest::snapshot::PictureError;
 use weir_guest::{Host, Program, StartError, Vm};
 use weir_model::GuestLimits;
-use weir_model::limits::capsule as limits;
+use weir_model::limits::{GUEST_TIME_MAX, capsule as limits};
 
 use crate::head::{Head, Start, Trigger};
 use crate::player::{Difference, Mismatch, Player, Position};
@@ -123,11 +123,15 @@ fn judged(player: &Player) -> Replayed {
 /// The limits of the recording, with more time: unless it was time that ran out.
 fn patient(head: &Head) -> GuestLimits {
     let mut allowed = GuestLimits::from(head.limits);
+    // Whoever wrote the capsule may have written anything.
+    for time in [&mut allowed.call, &mut allowed.start] {
+        *time = (*time).min(GUEST_TIME_MAX);
+    }
     if !matches!(head.trigger, Trigger::Failure(FailureKind::Deadline, _)) {
         let longer = |time: Duration| {
             time.saturating_mul(limits::REPLAY_CALL_FACTOR)
                 .max(limits::REPLAY_CALL_TIME)
-                .min(weir_model::limits::GUEST_TIME_MAX)
+                .min(GUEST_TIME_MAX)
         };
         (allowed.call, allowed.start) = (longer(allowed.call), longer(allowed.start));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use weir_capsule::{Mask, Mismatch, Outcome, Record, ReplayError, Start, Tape, Verdict};
 use weir_guest::Host;
-use weir_guest::door::{Event, MapKind, Reply};
+use weir_guest::door::{Answer, Call, Event, MapKind, Reply, World as _};
 use weir_model::GuestLimits;
 use weir_testkit::run::{CALL, engine};
 
@@ -82,6 +82,35 @@ fn a_copy_replays_from_what_was_printed_of_its_origin() {
         copy.deliver(&exchange(2));
         assert_eq!(check_same(&mut copy).head.start, start);
     }
+}
+
+#[test]
+fn what_was_waited_for_is_recorded_as_if_it_had_been_there() {
+    let pending = || Answer::Pending(Box::pin(async { Reply::Done }));
+    let waits = move |call: &Call<'_>| matches!(call, Call::Metric { .. }).then(|| Ok(pending()));
+    let mut recorded = Recorded::in_world(HELLO, world("").on(waits), ("", LOG));
+    for id in [7, 8] {
+        let recorder = recorded.vm.world();
+        let answer = recorder.call(Call::Metric { id }).expect("an answer");
+        assert!(matches!(answer, Answer::Pending(_)));
+        if id == 7 {
+            recorder.arrive(Reply::Number(5)).expect("it may go on");
+        }
+    }
+    let capsule = read(&recorded.file(&Mask::default()));
+    let calls = capsule.records().filter_map(|record| match record {
+        Record::Call { asked, outcome } => Some((asked.text(), outcome.clone())),
+        _ => None,
+    });
+    let last: Vec<_> = calls.collect();
+    let waited = [
+        (
+            "Metric { id: 7 }".to_owned(),
+            Outcome::Reply(Reply::Number(5)),
+        ),
+        ("Metric { id: 8 }".to_owned(), Outcome::Waiting),
+    ];
+    assert!(last.ends_with(&waited), "{last:?}");
 }
 
 #[test]

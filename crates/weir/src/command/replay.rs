@@ -93,19 +93,18 @@ impl Bench {
         let (path, bytes) = module_of(capsule, head, module)?;
         let sha256 = head.module.sha256;
         let known = |(known, of, _): &(PathBuf, Options, Program)| *known == path && *of == options;
-        let program = match self.programs.iter().position(known) {
-            Some(place) => place,
-            None => {
-                let source = Source::new(bytes);
-                let compiled = Compiled::make(&source, head.engine, Pace::Hurried)
-                    .and_then(|compiled| compiled.load(&self.engine, None))
-                    .and_then(|code| Program::new(&code, head.options()));
-                let program = compiled.map_err(|error| format!("{}: {error}", path.display()))?;
-                self.programs.push((path, options, program));
-                self.programs.len() - 1
-            }
+        let place = if let Some(place) = self.programs.iter().position(known) {
+            place
+        } else {
+            let source = Source::new(bytes);
+            let compiled = Compiled::make(&source, head.engine, Pace::Hurried)
+                .and_then(|compiled| compiled.load(&self.engine, None))
+                .and_then(|code| Program::new(&code, head.options()));
+            let program = compiled.map_err(|error| format!("{}: {error}", path.display()))?;
+            self.programs.push((path, options, program));
+            self.programs.len() - 1
         };
-        let (_, _, program) = &self.programs[program];
+        let (_, _, program) = &self.programs[place];
         *is_other = *program.identity() != sha256;
         replay(&self.host, program, reader).map_err(|error: ReplayError| error.to_string())
     }
