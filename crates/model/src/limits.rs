@@ -1,6 +1,7 @@
 //! Every limit and every default, each with its unit and its reason.
 
 pub mod bindgen;
+pub mod debug;
 pub mod dev;
 pub mod disk;
 pub mod functions;

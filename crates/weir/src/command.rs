@@ -4,6 +4,7 @@ mod bindgen;
 mod check;
 mod compile;
 mod dev;
+mod explain;
 mod inspect;
 mod manual;
 mod map;
@@ -26,6 +27,8 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Schema => print_json(&weir_control::schema(), terminal),
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),
+        Command::Explain(arguments) => explain::run(&arguments, terminal),
+        Command::Debug(arguments) => explain::debug(&arguments, terminal),
         Command::Compile(arguments) => compile::run(&arguments, terminal),
         Command::Run(arguments) => run::run(arguments, &cli.output, terminal),
         Command::Map(arguments) => map::run(&arguments, terminal),
