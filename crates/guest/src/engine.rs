@@ -108,7 +108,27 @@ impl Engine {
     pub(crate) fn resting() -> Result<Self, EngineError> {
         // Opened before a process gives up its rights.
         let _ = crate::memory::page_map();
-        let first = settings(EngineKind::Cranelift, Pace::Hurried)
+        Self::with_first(settings(EngineKind::Cranelift, Pace::Hurried))
+    }
+
+    /// The engine of [`debug`](crate::debug): its optimised code is not optimised, but tells of each
+    /// instruction. Code of other engines does not run on it, nor its code on them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn debugging() -> Result<Self, EngineError> {
+        let config = settings(EngineKind::Cranelift, Pace::Hurried).map(|mut config| {
+            config
+                .guest_debug(true)
+                .cranelift_opt_level(wasmtime::OptLevel::None);
+            config
+        });
+        Self::with_first(config)
+    }
+
+    fn with_first(config: wasmtime::Result<wasmtime::Config>) -> Result<Self, EngineError> {
+        let first = config
             .and_then(|config| wasmtime::Engine::new(&config))
             .map_err(|error| EngineError::Unsupported(format!("{error:#}")))?;
         let kinds = Arc::new(Kinds::default());

@@ -7,7 +7,7 @@ mod compose;
 mod facts;
 mod needs;
 mod origin;
-mod recognize;
+pub(crate) mod recognize;
 mod report;
 mod verdict;
 

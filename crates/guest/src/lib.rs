@@ -4,11 +4,13 @@
 //! may import and export, [`prepare`] rewrites a module, [`code`] compiles it or finds its code,
 //! [`program`] checks it, [`vm`] runs it, `memory` and `image` are what its linear memories are made
 //! of, [`mapping`] puts regions into them, [`snapshot`] keeps their state, `host` turns its imports
-//! into calls through the door, and [`apart`] does all that in another process.
+//! into calls through the door, and [`apart`] does all that in another process. [`debug`] runs
+//! modules instruction by instruction.
 
 pub mod abi;
 pub mod apart;
 pub mod code;
+pub mod debug;
 pub mod door;
 pub mod engine;
 pub mod files;

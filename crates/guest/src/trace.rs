@@ -1,6 +1,6 @@
 //! Where a guest was when it stopped: function names, and source lines where the module has DWARF.
 
-mod lines;
+pub(crate) mod lines;
 mod name;
 
 use std::fmt::{self, Display, Formatter};
@@ -13,7 +13,7 @@ use weir_model::limits;
 use crate::cell::Cell;
 use crate::door::{Cause, Failure, Stop};
 pub use lines::NoLines;
-use name::readable;
+pub(crate) use name::readable;
 
 /// The guest's stack, the innermost frame first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 pub mod bindgen;
 pub mod capsule;
+pub mod debug;
 pub mod dev;
 pub mod disk;
 pub mod functions;

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use weir_model::limits;
 
 use crate::command::run;
 use crate::logging;
@@ -102,6 +103,17 @@ pub enum Command {
     ///
     /// The module is read, not run. Ends with 1 if the file is no valid module.
     Inspect(Inspect),
+    /// Show a module as validation sees it, and with `--invoke` a call as it happens: at each
+    /// instruction the types or the values on the operand stack.
+    ///
+    /// Functions that the module imports are answered without the outside: clocks tick, random bytes
+    /// are always the same, and what this host does not know answers zeros. Ends with 1 if the module
+    /// is refused, or the call does not return.
+    Explain(Explain),
+    /// Step through a call of a module in the terminal, forwards and backwards.
+    ///
+    /// The host is that of `weir explain`. `?` shows the keys.
+    Debug(Debug),
     /// Compile modules ahead of time, into the cache of compiled code.
     ///
     /// A gateway that finds code there starts at once. Without modules, it says what is there. Ends
@@ -282,6 +294,47 @@ pub struct ShowCapsule {
     /// The capsule.
     #[arg(value_name = "CAPSULE", value_hint = ValueHint::FilePath)]
     pub capsule: PathBuf,
+}
+
+/// Arguments of `weir explain`.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    /// The module.
+    #[arg(value_name = "MODULE", value_hint = ValueHint::FilePath)]
+    pub module: PathBuf,
+    /// Only this function: a name or a number. Of a call, only its instructions are shown.
+    #[arg(long, value_name = "FUNCTION")]
+    pub function: Option<String>,
+    /// Call this export with the arguments, and show each instruction that runs.
+    #[arg(long, value_name = "EXPORT")]
+    pub invoke: Option<String>,
+    /// One JSON object a line, for programs.
+    #[arg(long)]
+    pub batch: bool,
+    /// Instructions of a call after which it is left.
+    #[arg(long, value_name = "N", default_value_t = limits::debug::TRACED_INSTRUCTIONS)]
+    pub steps: u64,
+    /// Arguments of the export, as numbers; behind `--` if they begin with a hyphen.
+    #[arg(
+        value_name = "ARGUMENT",
+        allow_negative_numbers = true,
+        requires = "invoke"
+    )]
+    pub arguments: Vec<String>,
+}
+
+/// Arguments of `weir debug`.
+#[derive(Args, Clone, Debug)]
+pub struct Debug {
+    /// The module.
+    #[arg(value_name = "MODULE", value_hint = ValueHint::FilePath)]
+    pub module: PathBuf,
+    /// The export that is called.
+    #[arg(long, value_name = "EXPORT")]
+    pub invoke: String,
+    /// Its arguments, as numbers; behind `--` if they begin with a hyphen.
+    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
+    pub arguments: Vec<String>,
 }
 
 /// Arguments of `weir compile`.

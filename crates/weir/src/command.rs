@@ -5,6 +5,7 @@ mod capsule;
 mod check;
 mod compile;
 mod dev;
+mod explain;
 mod inspect;
 mod manual;
 mod map;
@@ -28,6 +29,8 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal<'_>) -> Result<Outcome, Fail
         Command::Check(arguments) => check::run(&arguments, terminal),
         Command::Schema => print_json(&weir_control::schema(), terminal),
         Command::Inspect(arguments) => inspect::run(&arguments, terminal),
+        Command::Explain(arguments) => explain::run(&arguments, terminal),
+        Command::Debug(arguments) => explain::debug(&arguments, terminal),
         Command::Compile(arguments) => compile::run(&arguments, terminal),
         Command::Run(arguments) => run::run(arguments, &cli.output, terminal),
         Command::Replay(arguments) => replay::run(&arguments, terminal),

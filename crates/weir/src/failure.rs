@@ -8,6 +8,7 @@ use thiserror::Error;
 use weir_control::admin::client::ClientError;
 use weir_functions::run::RunError;
 use weir_guest::apart::PluginProcessError;
+use weir_guest::debug::CodeError;
 use weir_guest::inspect::InspectError;
 
 use crate::gateway::GatewayError;
@@ -126,6 +127,34 @@ pub enum Failure {
         #[source]
         error: RunError,
     },
+    /// A module cannot be shown instruction by instruction.
+    #[error("{} cannot be explained", path.display())]
+    Explain {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: CodeError,
+    },
+    /// A module cannot be stepped through.
+    #[error("cannot step through {}: {reason}", path.display())]
+    Stepped {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A module has no such function.
+    #[error("{} has no function `{function}`", path.display())]
+    NoFunction {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        function: String,
+    },
+    /// The terminal cannot be drawn on.
+    #[error("cannot draw on the terminal")]
+    Screen(#[source] io::Error),
     /// The machine has no timers or sockets.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
@@ -197,7 +226,13 @@ impl Failure {
             Self::Capsule { .. } | Self::Replay(_) => {
                 Some("docs/capsules.md tells how capsules come to be")
             }
-            Self::Ran { .. }
+            Self::NoFunction { .. } => Some("`weir inspect` lists what a module exports"),
+            Self::Screen(_) => {
+                Some("`weir debug` needs a terminal; `weir explain --invoke` prints to anything")
+            }
+            Self::Explain { .. }
+            | Self::Stepped { .. }
+            | Self::Ran { .. }
             | Self::Runtime(_)
             | Self::Plugin(PluginProcessError::Broken(_))
             | Self::Refused

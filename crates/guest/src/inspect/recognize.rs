@@ -60,7 +60,7 @@ const OTHER_FORMATS: &[(&[u8], &str, &str)] = &[
 ];
 
 /// Accepts bytes that begin as WebAssembly does.
-pub(super) fn wasm(bytes: &[u8]) -> Result<(), InspectError> {
+pub(crate) fn wasm(bytes: &[u8]) -> Result<(), InspectError> {
     if bytes.starts_with(WASM_MAGIC) {
         return Ok(());
     }

@@ -59,10 +59,10 @@ impl Trace {
     }
 }
 
-type Bytes<'m> = EndianSlice<'m, LittleEndian>;
+pub(crate) type Bytes<'m> = EndianSlice<'m, LittleEndian>;
 
 /// A section of the DWARF; empty if the module does not have it.
-fn section<'m>(module: &'m [u8], name: &'static str) -> Result<Bytes<'m>, NoLines> {
+pub(crate) fn section<'m>(module: &'m [u8], name: &'static str) -> Result<Bytes<'m>, NoLines> {
     let mut contents = sections(module)
         .filter(|(id, _)| *id == SectionId::Custom as u8)
         .filter_map(|(_, range)| custom_name(&module[range]));
@@ -83,7 +83,11 @@ fn section<'m>(module: &'m [u8], name: &'static str) -> Result<Bytes<'m>, NoLine
 }
 
 /// The calls at an address, the innermost first; none: the DWARF says nothing of it.
-fn calls_at(context: &addr2line::Context<Bytes<'_>>, address: u64, frame: &Frame) -> Vec<Frame> {
+pub(crate) fn calls_at(
+    context: &addr2line::Context<Bytes<'_>>,
+    address: u64,
+    frame: &Frame,
+) -> Vec<Frame> {
     let mut calls = Vec::new();
     let Ok(mut found) = context.find_frames(address).skip_all_loads() else {
         return calls;

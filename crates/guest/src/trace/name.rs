@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use weir_model::limits;
 
 /// A name without what only linkers need, cut and kept on one line.
-pub(super) fn readable(name: &str) -> String {
+pub(crate) fn readable(name: &str) -> String {
     let plain = if name.len() > limits::TRACE_MANGLED_BYTES_MAX {
         None
     } else if let Ok(rust) = rustc_demangle::try_demangle(name) {
