@@ -46,7 +46,7 @@ fn check(view: &mut View<'_>, name: &str) {
     terminal.draw(|frame| draw(frame, view)).unwrap();
     let buffer = terminal.backend().buffer();
     let rows = buffer.content().chunks(COLUMNS.into()).map(|row| {
-        let row: String = row.iter().map(|cell| cell.symbol()).collect();
+        let row: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
         format!("{}\n", row.trim_end())
     });
     let shown: String = rows.collect();

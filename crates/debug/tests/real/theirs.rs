@@ -91,6 +91,7 @@ fn operand(name: &str, part: &str) -> Option<String> {
             .split_once("+$")
             .map(|(address, _)| address.to_owned());
     }
-    let is_immediate = part.is_empty() || part.starts_with(['$', '@']) || name.ends_with(".const");
+    let is_immediate =
+        part.is_empty() || part.starts_with(['$', '@']) || name.rsplit('.').next() == Some("const");
     (!is_immediate).then(|| part.to_owned())
 }

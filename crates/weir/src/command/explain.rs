@@ -105,7 +105,10 @@ fn tell_functions(
         };
         let told = if arguments.batch {
             let lines = listing::json(symbols, function).map_err(refused)?;
-            lines.iter().map(|line| format!("{line}\n")).collect()
+            lines
+                .iter()
+                .flat_map(|line| [line.to_string(), "\n".to_owned()])
+                .collect()
         } else {
             listing::text(symbols, function).map_err(refused)?
         };

@@ -27,19 +27,23 @@ const PLUGINS: [&str; 13] = [
 
 #[test]
 fn every_exchange_of_every_plugin_replays_from_a_shared_vm() {
-    PLUGINS.iter().for_each(|name| check(name, "plugin"));
+    for name in PLUGINS {
+        check(name, "plugin");
+    }
 }
 
 #[test]
 fn every_exchange_of_every_plugin_replays_from_a_vm_of_its_own() {
-    PLUGINS.iter().for_each(|name| check(name, "request"));
+    for name in PLUGINS {
+        check(name, "request");
+    }
 }
 
 #[test]
 fn exchanges_of_plugins_in_processes_replay() {
-    ["transformer", "ext-auth", "token-usage"]
-        .iter()
-        .for_each(|name| check(name, "{ process: { inside: plugin } }"));
+    for name in ["transformer", "ext-auth", "token-usage"] {
+        check(name, "{ process: { inside: plugin } }");
+    }
 }
 
 #[track_caller]
