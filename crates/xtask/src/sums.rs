@@ -100,7 +100,8 @@ fn actual(guests: &Path) -> Result<Sums, Trouble> {
     Ok(sums)
 }
 
-/// Everything that makes a guest, and the guests themselves: in `guests`, and beside it.
+/// Everything that makes a guest, and the guests themselves: in `guests`, and beside it. What git does
+/// not take was built by a test.
 fn inputs_and_outputs(guests: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = FOLDERS.map(PathBuf::from).into();
@@ -122,7 +123,15 @@ fn inputs_and_outputs(guests: &Path) -> Result<Vec<PathBuf>, Trouble> {
             }
         }
     }
+    let taken = repository::files(&guests.join(".."))?;
+    found.retain(|path| taken.binary_search(&from_root(path)).is_ok());
     Ok(found)
+}
+
+/// A path that begins in `guests`, from the repository's root.
+fn from_root(path: &Path) -> PathBuf {
+    let beside = path.strip_prefix("..").map(Path::to_owned);
+    beside.unwrap_or_else(|_| Path::new("guests").join(path))
 }
 
 fn counts(path: &Path) -> bool {
