@@ -12,7 +12,7 @@
 #   REBUILD_STD=1                              builds again what is there
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-edition=1 # Counts changes of this script that ask for a new build of the standard library.
+edition=2 # Counts changes of this script that ask for a new build of the standard library.
 suites=(trixie-backports sid)
 wasi_libc='0.0~git20260129.ec0effd-3~bpo13+1' # What the compiler's own releases were built with.
 targets=("$@")
@@ -94,7 +94,11 @@ build_std() {
     export RUSTC=$sysroot/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_PROFILE_DIST_DEBUG=0
     export CARGO_PROFILE_DIST_CODEGEN_UNITS=1 CARGO_TARGET_DIR=$work/target
     RUSTFLAGS="-Zforce-unstable-if-unmarked --remap-path-prefix=$library=/rustc/$commit/library"
-    RUSTFLAGS+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    # As in the compiler's own releases.
+    "$sysroot/bin/cargo" fetch --quiet --locked --manifest-path sysroot/Cargo.toml
+    for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+      RUSTFLAGS+=" --remap-path-prefix=$crates=/rust/deps"
+    done
     export RUSTFLAGS
     nice "$sysroot/bin/cargo" build --quiet --locked --manifest-path sysroot/Cargo.toml \
       --profile dist --features backtrace "${arguments[@]}" 2>"$work/build.log" ||
@@ -104,13 +108,17 @@ build_std() {
 
 # put TARGET: moves what was built for it to where rustup would have put it.
 put() {
-  local target=$1 fresh=$rustlib/.$1.new
+  local target=$1 fresh=$rustlib/.$1.new libc=''
   rm -rf "$fresh"
   mkdir -p "$fresh/lib/self-contained"
   cp "$work/target/$target/dist/deps/"*.rlib "$fresh/lib/"
   rm -f "$fresh/lib/"libsysroot-*
-  if [[ $target == wasm32-wasip1 ]]; then
-    cp "$work/wasi-libc/usr/lib/wasm32-wasi/"{crt1-command.o,crt1-reactor.o,libc.a} "$fresh/lib/self-contained/"
+  case $target in
+    wasm32-wasip1) libc=wasm32-wasi ;;
+    wasm32-wasi*) libc=$target ;;
+  esac
+  if [[ -n $libc ]]; then
+    cp "$work/wasi-libc/usr/lib/$libc/"{crt1-command.o,crt1-reactor.o,libc.a} "$fresh/lib/self-contained/"
   fi
   echo "$mark" >"$fresh/.built-here"
   rm -rf "${rustlib:?}/$target"
